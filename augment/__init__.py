@@ -1,0 +1,1 @@
+"""molaug: data augmentation for atomistic machine learning."""

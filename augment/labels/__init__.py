@@ -1,0 +1,1 @@
+"""Labels: calculators, levels of theory, relaxation."""

@@ -1,0 +1,1 @@
+"""Whatever scores, rejects or selects structures."""

@@ -1,0 +1,109 @@
+"""Which atoms are bonded, from distances alone: fast, and the same for every method that made the geometry."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase.data import covalent_radii
+from numpy.typing import ArrayLike, NDArray
+
+#: Atoms are bonded when nearer than this times the sum of their covalent radii (Cordero 2008, doi:10.1039/b801115j).
+BOND_FACTOR = 1.3
+
+#: Pairs within this factor are bonds wherever the hard limit of neighbours allows; longer ones need a free valence.
+_CERTAIN = 1.15
+
+#: Most neighbours of an atom: the typical number by the neutral valence, and the hard limit. In strained cages the
+#: opposite corners come as near as a long bond (1.87 Å in bicyclo[1.1.1]pentane); the free valence tells them apart.
+_TYPICAL = np.full(119, 8)
+_HARD = np.full(119, 8)
+for _z, _usual, _most in [
+    (1, 1, 1), (5, 4, 4), (6, 4, 4), (7, 3, 4), (8, 2, 3), (9, 1, 1), (14, 4, 6), (15, 5, 6), (16, 4, 6), (17, 1, 4),
+    (35, 1, 4), (53, 1, 6),
+]:  # fmt: skip
+    _TYPICAL[_z], _HARD[_z] = _usual, _most
+
+
+def bonds(numbers: ArrayLike, positions: ArrayLike, factor: float = BOND_FACTOR) -> NDArray[np.intp]:
+    """Return the bonded pairs of a geometry.
+
+    Pairs are taken from the shortest up (relative to the sum of the covalent radii) while both atoms have room.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (n_atoms, 3).
+    factor
+        Longest bond as a multiple of the sum of the covalent radii.
+
+    Returns
+    -------
+    NDArray[np.intp]
+        Pairs i < j in lexical order, shape (n_bonds, 2).
+
+    Examples
+    --------
+    >>> bonds([8, 1, 1], [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]).tolist()
+    [[0, 1], [0, 2]]
+    """
+    z = np.asarray(numbers, dtype=np.intp)
+    ratio = _ratios(z, np.asarray(positions, dtype=np.float64))
+    i, j = np.nonzero(np.triu(ratio < factor, 1))
+    near = ratio[i, j]
+    counts = np.bincount(np.concatenate([i, j]), minlength=len(z))
+    if (counts <= _TYPICAL[z]).all():
+        return np.stack([i, j], axis=1)  # nothing to decide, as for nearly all molecules
+    free_hard, free_typical = _HARD[z].tolist(), _TYPICAL[z].tolist()
+    kept = []
+    for k in np.argsort(near, kind="stable").tolist():
+        a, b = int(i[k]), int(j[k])
+        free = free_hard if near[k] < _CERTAIN else free_typical
+        if free[a] > 0 and free[b] > 0:
+            kept.append((a, b))
+            for atom in (a, b):
+                free_hard[atom] -= 1
+                free_typical[atom] -= 1
+    return np.array(sorted(kept), dtype=np.intp).reshape(-1, 2)
+
+
+def same_bonds(
+    numbers: ArrayLike, before: ArrayLike, after: ArrayLike, factor: float = BOND_FACTOR, slack: float = 0.1
+) -> bool:
+    """Tell whether a motion kept every bond and made no new one.
+
+    Bonds near the limit flicker; a pair only counts as changed when its ratio crosses the limit by more than a slack.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    before
+        Positions in Å, shape (n_atoms, 3).
+    after
+        Positions in Å of the same atoms in the same order.
+    factor
+        Longest bond as a multiple of the sum of the covalent radii.
+    slack
+        Width of the band around ``factor`` within which a pair may move freely.
+
+    Returns
+    -------
+    bool
+        False where a pair crossed the band.
+    """
+    z = np.asarray(numbers, dtype=np.intp)
+    r0 = _ratios(z, np.asarray(before, dtype=np.float64))
+    r1 = _ratios(z, np.asarray(after, dtype=np.float64))
+    broken = (r0 < factor) & (r1 > factor + slack)
+    made = (r0 > factor) & (r1 < factor - slack)
+    return not bool((broken | made).any())
+
+
+def _ratios(z: NDArray[np.intp], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    difference = x[:, None] - x[None]  # (n_atoms, n_atoms, 3)
+    distance = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))  # (n_atoms, n_atoms)
+    radii = covalent_radii[z]
+    ratio: NDArray[np.float64] = distance / (radii[:, None] + radii[None])
+    np.fill_diagonal(ratio, np.inf)
+    return ratio

@@ -1,0 +1,236 @@
+"""Bonds from coordinates. Every failure is a reason, never an exception in the middle of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rdkit import Chem
+from rdkit.Chem import rdDetermineBonds, rdqueries
+from rdkit.rdBase import BlockLogs
+
+from molaug.structures.chemistry.connectivity import bonds
+from molaug.structures.chemistry.elements import formula, spin_reason
+from molaug.structures.chemistry.identity import canonical, parse
+from molaug.structures.table import Structures
+
+#: Bond-order assignments that are tried before perception gives up on a molecule.
+MAX_ITERATIONS = 5000
+
+
+_RADICAL = rdqueries.NumRadicalElectronsGreaterQueryAtom(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Perceived:
+    """A molecule with bonds and a conformer, atoms in the order given, or the reason why there is none.
+
+    ``smiles`` is canonical and isomeric.
+    """
+
+    mol: Chem.Mol | None = None
+    smiles: str | None = None
+    reason: str | None = None
+
+
+def perceive(
+    numbers: ArrayLike,
+    positions: ArrayLike,
+    charge: int = 0,
+    multiplicity: int = 1,
+    *,
+    max_iterations: int = MAX_ITERATIONS,
+) -> Perceived:
+    """Find bonds, bond orders, formal charges and stereo of a geometry.
+
+    Bonds follow from distances (:func:`molaug.structures.chemistry.bonds`), orders from RDKit's ``rdDetermineBonds``
+    (the algorithm of xyz2mol, doi:10.1002/bkcs.10334) with a bounded number of iterations.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (n_atoms, 3).
+    charge
+        Total charge in e.
+    multiplicity
+        2S+1: as many unpaired electrons as it says must be left, no more.
+    max_iterations
+        Assignments tried before giving up.
+
+    Returns
+    -------
+    Perceived
+        The molecule or a reason.
+
+    Examples
+    --------
+    >>> perceive([8, 1, 1], [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]).smiles
+    'O'
+    """
+    z = np.asarray(numbers)
+    reason = spin_reason(z, charge, multiplicity)
+    if reason:
+        return Perceived(reason=reason)
+    skeleton = _skeleton(z, np.asarray(positions, dtype=np.float64).reshape(-1, 3))
+    if len(z) == 1:
+        return _single_atom(skeleton, charge, multiplicity)
+    reason = "no bond orders fit the geometry"
+    # charged fragments first (nitro groups, zwitterions); a radical needs them off, or its electron becomes an ion
+    for charged in (True, False) if multiplicity == 1 else (False, True):
+        mol = Chem.Mol(skeleton)
+        try:
+            with BlockLogs():
+                rdDetermineBonds.DetermineBondOrders(
+                    mol, charge=charge, allowChargedFragments=charged, embedChiral=False, maxIterations=max_iterations
+                )
+                Chem.SanitizeMol(mol)
+        except (ValueError, RuntimeError) as error:
+            reason = f"no bond orders fit the geometry: {_one_line(error)}"
+            continue
+        unpaired = sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtomsMatchingQuery(_RADICAL))
+        if unpaired != multiplicity - 1:
+            reason = f"perceived with {unpaired} unpaired electrons; multiplicity {multiplicity} has {multiplicity - 1}"
+            continue
+        return _finished(mol)
+    return Perceived(reason=reason)
+
+
+def lay_graph(smiles: str, numbers: ArrayLike, positions: ArrayLike) -> Perceived:
+    """Lay a known bond graph over a geometry: orders and charges from the graph, stereo from the geometry.
+
+    Parameters
+    ----------
+    smiles
+        The claimed molecule; its stereo, where given, must be that of the geometry.
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (n_atoms, 3).
+
+    Returns
+    -------
+    Perceived
+        The molecule with atoms in the order of the geometry, or the reason why graph and geometry disagree.
+
+    Examples
+    --------
+    >>> lay_graph("O", [8, 1, 1], [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]).smiles
+    'O'
+    >>> lay_graph("N", [8, 1, 1], [[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]).reason
+    'geometry is H2O, the graph N has other atoms'
+    """
+    z = np.asarray(numbers)
+    template = _template(smiles)
+    if template is None:
+        return Perceived(reason=f"RDKit cannot read the graph {smiles!r}")
+    claimed, query, atoms, flat = template
+    if atoms != sorted(z.tolist()):
+        return Perceived(reason=f"geometry is {formula(z)}, the graph {smiles} has other atoms")
+    skeleton = _skeleton(z, np.asarray(positions, dtype=np.float64).reshape(-1, 3))
+    if skeleton.GetNumBonds() != claimed.GetNumBonds():
+        return Perceived(
+            reason=f"geometry has {skeleton.GetNumBonds()} bonds, the graph {smiles} has {claimed.GetNumBonds()}"
+        )
+    match = skeleton.GetSubstructMatch(query)  # atom k of the graph is atom match[k] of the geometry
+    if not match:
+        return Perceived(reason=f"the bonds of the geometry are not those of the graph {smiles}")
+    order = np.empty(len(match), dtype=int)
+    order[list(match)] = np.arange(len(match))
+    mol = Chem.RenumberAtoms(claimed, order.tolist())
+    mol.AddConformer(skeleton.GetConformer(), assignId=True)
+    found = _finished(mol)
+    if found.smiles is not None and found.smiles != smiles and not flat and canonical(claimed) != found.smiles:
+        return Perceived(reason=f"the stereo of the geometry is {found.smiles}, that of the graph {smiles}")
+    return found
+
+
+def with_smiles(structures: Structures) -> tuple[Structures, list[str | None]]:
+    """Fill the SMILES of rows that have a geometry but no graph.
+
+    Parameters
+    ----------
+    structures
+        Any rows.
+
+    Returns
+    -------
+    structures : Structures
+        The same rows; those that could not be perceived keep a null SMILES.
+    reasons : list of (str or None)
+        Why, for those.
+    """
+    smiles: list[str | None] = []
+    reasons: list[str | None] = []
+    for s in structures:
+        if s.smiles is not None or s.positions is None:
+            smiles.append(s.smiles)
+            reasons.append(None)
+        else:
+            found = perceive(s.numbers, s.positions, s.charge, s.multiplicity)
+            smiles.append(found.smiles)
+            reasons.append(found.reason)
+    return structures.with_columns({"smiles": smiles}), reasons
+
+
+def _skeleton(z: NDArray[np.integer[Any]], x: NDArray[np.float64]) -> Chem.Mol:
+    """Return atoms, single bonds and a conformer; nothing is sanitised."""
+    mol = Chem.RWMol(_atoms(z.astype(np.uint8).tobytes()))
+    for i, j in bonds(z, x).tolist():
+        mol.AddBond(i, j, Chem.BondType.SINGLE)
+    conformer = Chem.Conformer(len(z))
+    conformer.SetPositions(np.ascontiguousarray(x))
+    mol.AddConformer(conformer, assignId=True)
+    return mol.GetMol()
+
+
+@lru_cache(maxsize=4096)
+def _atoms(numbers: bytes) -> Chem.Mol:
+    mol = Chem.RWMol()
+    for number in numbers:
+        atom = Chem.Atom(number)
+        atom.SetNoImplicit(True)
+        mol.AddAtom(atom)
+    return mol.GetMol()
+
+
+@lru_cache(maxsize=4096)
+def _template(smiles: str) -> tuple[Chem.Mol, Chem.Mol, list[int], bool] | None:
+    """Return the graph with hydrogens, its bare connectivity, its elements and whether it claims no stereo."""
+    mol = parse(smiles)
+    if mol is None:
+        return None
+    claimed = Chem.AddHs(mol)
+    query = Chem.RWMol()
+    for atom in claimed.GetAtoms():
+        bare = Chem.Atom(atom.GetAtomicNum())
+        bare.SetNoImplicit(True)
+        query.AddAtom(bare)
+    for bond in claimed.GetBonds():
+        query.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
+    atoms = sorted(atom.GetAtomicNum() for atom in claimed.GetAtoms())
+    return claimed, query.GetMol(), atoms, not any(mark in smiles for mark in "@/\\")
+
+
+def _single_atom(mol: Chem.Mol, charge: int, multiplicity: int) -> Perceived:
+    atom = mol.GetAtomWithIdx(0)
+    atom.SetFormalCharge(charge)
+    atom.SetNumRadicalElectrons(multiplicity - 1)
+    return Perceived(mol=mol, smiles=Chem.MolToSmiles(mol))
+
+
+def _finished(mol: Chem.Mol) -> Perceived:
+    try:
+        with BlockLogs():
+            Chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
+        return Perceived(mol=mol, smiles=canonical(mol))
+    except (ValueError, RuntimeError) as error:
+        return Perceived(reason=f"no canonical SMILES: {_one_line(error)}")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,192 @@
+"""ase.Atoms in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from molaug.structures.schema import SCHEMA
+from molaug.structures.table import Structures
+
+#: Where labels are looked for when no key is named: what MACE and its relatives write, then plain names.
+ENERGY_KEYS = ("REF_energy", "energy")
+FORCES_KEYS = ("REF_forces", "forces")
+
+#: Columns that travel through ``Atoms.info`` under their own names.
+_INFO = ("smiles", "origin", "parent", "seed", "level", "reason")
+_CHARGE_KEYS = ("charge", "total_charge")
+_MULTIPLICITY_KEYS = ("multiplicity", "spin_multiplicity")
+
+
+def from_ase(
+    atoms: Atoms | Iterable[Atoms],
+    *,
+    energy_key: str | None = None,
+    forces_key: str | None = None,
+    level: str | None = None,
+    origin: str | None = None,
+) -> Structures:
+    """Convert ``ase.Atoms``; energies are taken to be in eV and forces in eV/Å, as ASE has them.
+
+    Parameters
+    ----------
+    atoms
+        One or many.
+    energy_key
+        Key of the energy in ``Atoms.info``; by default ``REF_energy``, then ``energy``, then the results that a
+        file reader attached as a calculator.
+    forces_key
+        Key of the forces in ``Atoms.arrays``; likewise.
+    level
+        Level of theory of the labels, where ``info`` does not say.
+    origin
+        Name of the dataset, where ``info`` does not say.
+
+    Returns
+    -------
+    Structures
+        One row for each. Without a charge in ``info`` the charge is 0; without a multiplicity it follows from the
+        initial magnetic moments or is the lowest possible one. Scalars in ``info`` become further columns.
+
+    Raises
+    ------
+    KeyError
+        If a key that was named is absent.
+    ValueError
+        If a structure is periodic.
+
+    Examples
+    --------
+    >>> from ase.build import molecule
+    >>> from_ase(molecule("OH"))[0].multiplicity
+    2
+    """
+    frames = [atoms] if isinstance(atoms, Atoms) else list(atoms)
+    rows: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name != "id"}
+    extras: list[dict[str, Any]] = []
+    reserved = {
+        *SCHEMA.names,
+        *_CHARGE_KEYS,
+        *_MULTIPLICITY_KEYS,
+        *ENERGY_KEYS,
+        *FORCES_KEYS,
+        energy_key,
+        forces_key,
+    }
+    for number, frame in enumerate(frames):
+        if frame.pbc.any():
+            raise ValueError(
+                f"structure {number} is periodic (pbc={frame.pbc.tolist()}); molaug holds molecules. "
+                "Use Atoms.set_pbc(False) if the cell is only a box"
+            )
+        charge = int(_first(frame.info, _CHARGE_KEYS, 0))
+        energy, forces = _energy(frame, energy_key, number), _forces(frame, forces_key, number)
+        labelled = energy is not None or forces is not None
+        rows["numbers"].append(frame.numbers)
+        rows["positions"].append(frame.positions)
+        rows["charge"].append(charge)
+        rows["multiplicity"].append(_multiplicity(frame, charge))
+        rows["energy"].append(energy)
+        rows["forces"].append(forces)
+        rows["level"].append(frame.info.get("level", level) if labelled else None)
+        rows["origin"].append(frame.info.get("origin", origin))
+        for name in ("smiles", "parent", "seed", "reason"):
+            rows[name].append(frame.info.get(name))
+        extras.append(
+            {
+                k: v
+                for k, v in frame.info.items()
+                if k not in reserved and isinstance(v, str | int | float | bool | np.generic)
+            }
+        )
+    names = sorted({name for extra in extras for name in extra})
+    further = {name: [_plain(extra.get(name)) for extra in extras] for name in names}
+    return Structures.from_arrays(**rows, extra=further)
+
+
+def to_ase(structures: Structures, *, energy_key: str = "REF_energy", forces_key: str = "REF_forces") -> list[Atoms]:
+    """Convert to ``ase.Atoms`` with labels in ``info`` and ``arrays``.
+
+    The default keys are those of MACE: unlike ``energy`` and ``forces`` they survive ``Atoms.copy`` after reading.
+
+    Parameters
+    ----------
+    structures
+        Rows with positions.
+    energy_key
+        Key of the energy (eV) in ``info``.
+    forces_key
+        Key of the forces (eV/Å) in ``arrays``.
+
+    Returns
+    -------
+    list of ase.Atoms
+        One for each row; everything else that the row holds is in ``info``.
+
+    Raises
+    ------
+    ValueError
+        If a row has no positions.
+    """
+    frames = []
+    for row, s in enumerate(structures):
+        if s.positions is None:
+            raise ValueError(f"row {row} ({s.smiles}) has no positions; embed it first (molaug.generators.Conformers)")
+        frame = Atoms(numbers=s.numbers, positions=s.positions)
+        frame.info.update(id=s.id, charge=s.charge, multiplicity=s.multiplicity)
+        frame.info.update({name: getattr(s, name) for name in _INFO if getattr(s, name) is not None})
+        frame.info.update({name: value for name, value in s.extra.items() if value is not None})
+        if s.energy is not None:
+            frame.info[energy_key] = s.energy
+        if s.forces is not None:
+            frame.arrays[forces_key] = np.array(s.forces)
+        frames.append(frame)
+    return frames
+
+
+def _first(info: dict[str, Any], keys: tuple[str, ...], default: Any) -> Any:
+    return next((info[key] for key in keys if info.get(key) is not None), default)
+
+
+def _multiplicity(frame: Atoms, charge: int) -> int:
+    given = _first(frame.info, _MULTIPLICITY_KEYS, None)
+    if given is not None:
+        return int(given)
+    electrons = int(frame.numbers.sum()) - charge
+    unpaired = abs(round(float(frame.get_initial_magnetic_moments().sum())))
+    # moments that contradict the number of electrons are a leftover of another charge
+    return 1 + (unpaired if unpaired % 2 == electrons % 2 else electrons % 2)
+
+
+def _energy(frame: Atoms, key: str | None, number: int) -> float | None:
+    if key is not None:
+        if key not in frame.info:
+            raise KeyError(f"structure {number} has no energy {key!r}; info holds {_listed(frame.info)}")
+        return float(frame.info[key])
+    found = _first(frame.info, ENERGY_KEYS, None)
+    if found is None and frame.calc is not None:
+        found = getattr(frame.calc, "results", {}).get("energy")
+    return None if found is None else float(found)
+
+
+def _forces(frame: Atoms, key: str | None, number: int) -> NDArray[np.float64] | None:
+    if key is not None:
+        if key not in frame.arrays:
+            raise KeyError(f"structure {number} has no forces {key!r}; arrays holds {_listed(frame.arrays)}")
+        return np.asarray(frame.arrays[key], dtype=np.float64)
+    found = next((frame.arrays[k] for k in FORCES_KEYS if k in frame.arrays), None)
+    if found is None and frame.calc is not None:
+        found = getattr(frame.calc, "results", {}).get("forces")
+    return None if found is None else np.asarray(found, dtype=np.float64)
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(sorted(keys)) or "nothing"
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,128 @@
+"""Parquet files, written under a temporary name and then renamed, so that a file that exists is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from molaug.structures.schema import check_version
+from molaug.structures.table import Structures
+
+
+def parquet_files(path: str | Path) -> list[Path]:
+    """Return the Parquet files that a path stands for.
+
+    Parameters
+    ----------
+    path
+        A file, or a folder whose ``*.parquet`` (or those of its folder ``shards``) are meant, by name.
+
+    Returns
+    -------
+    list of Path
+        At least one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    files = sorted(path.glob("*.parquet")) or sorted((path / "shards").glob("*.parquet"))
+    if not files:
+        raise FileNotFoundError(f"{path}: expected a Parquet file or a folder of *.parquet files")
+    return files
+
+
+def from_parquet(path: str | Path | Iterable[str | Path]) -> Structures:
+    """Read a batch that :func:`to_parquet` wrote.
+
+    Parameters
+    ----------
+    path
+        A file, a folder of shards, or several of them.
+
+    Returns
+    -------
+    Structures
+        All rows, in the order of the files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a path holds no Parquet file.
+    ValueError
+        If a file was not written by molaug, or by a later version of it.
+    """
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    return Structures.concat(_read(file) for p in paths for file in parquet_files(p))
+
+
+def iter_parquet(path: str | Path, size: int = 4096) -> Iterator[Structures]:
+    """Stream batches from Parquet in bounded memory.
+
+    Parameters
+    ----------
+    path
+        A file or a folder of shards.
+    size
+        Most rows a batch.
+
+    Yields
+    ------
+    Structures
+        Consecutive rows, in the order of the files.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the path holds no Parquet file.
+    ValueError
+        If a file was not written by molaug, or by a later version of it.
+    """
+    for file in parquet_files(path):
+        with pq.ParquetFile(file) as source:
+            check_version(source.schema_arrow.metadata, str(file))
+            for batch in source.iter_batches(batch_size=size):
+                yield Structures(pa.Table.from_batches([batch]))
+
+
+def to_parquet(structures: Structures, path: str | Path) -> Path:
+    """Write a batch; equal batches give equal bytes.
+
+    Parameters
+    ----------
+    structures
+        The rows.
+    path
+        The file; its folder is made if it is missing.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # one chunk whatever the batch was put together from: the bytes depend on the rows alone
+        pq.write_table(structures.table.combine_chunks(), temporary, compression="zstd")
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _read(file: Path) -> Structures:
+    table = pq.read_table(file)
+    check_version(table.schema.metadata, str(file))
+    return Structures(table)
