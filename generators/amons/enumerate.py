@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from molaug.generators.amons.fragment import Candidate, atom_labels, candidates, encode, ring_masks
-from molaug.generators.amons.parent import BoolArray, HeavyGraph, IntArray, Rules
+from molaug.generators.amons.heavy_graph import BoolArray, HeavyGraph, IntArray
+from molaug.generators.amons.parent import Rules
 from molaug.generators.amons.rings import MAX_RING, Rings, Subgraphs, connected_subgraphs, mesomeric_atoms, rings
 
 _HALOGEN = np.zeros(128, dtype=bool)

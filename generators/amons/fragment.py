@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from rdkit import Chem
 
-from molaug.generators.amons.parent import HeavyGraph, IntArray
+from molaug.generators.amons.heavy_graph import HeavyGraph, IntArray
 from molaug.generators.amons.rings import connected_subgraphs, perfect_matchings, rings
 
 #: Distinct fragment graphs remembered by a process; QM9 has about forty thousand up to seven atoms.

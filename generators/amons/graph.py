@@ -11,7 +11,8 @@ from itertools import islice
 from rdkit.rdBase import BlockLogs
 
 from molaug.generators.amons.enumerate import accepted, fragments
-from molaug.generators.amons.parent import HeavyGraph, Rules, check_charge, check_options, read_parent
+from molaug.generators.amons.heavy_graph import HeavyGraph
+from molaug.generators.amons.parent import Rules, check_charge, check_options, read_parent
 
 #: Heavy atoms of the molecules that share array operations, which then cost little per molecule.
 _BATCH_ATOMS = 320
@@ -85,7 +86,7 @@ def amons(smiles: str, max_heavy: int = 7, rules: Rules = "molaug") -> list[str]
     >>> amons("CCO")
     ['C', 'O', 'CC', 'CO', 'CCO']
     >>> amons("Oc1ccccc1", max_heavy=5)
-    ['C', 'O', 'C=C', 'C=CO', 'C=CC=C', 'C=CC=CO']
+    ['O', 'C=C', 'C=CO', 'C=CC=C', 'C=CC(=C)O', 'C=CC=CO']
     """
     check_options(max_heavy, rules)
     with BlockLogs():

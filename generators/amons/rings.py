@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from molaug.generators.amons.parent import BoolArray, HeavyGraph, IntArray
+from molaug.generators.amons.heavy_graph import BoolArray, HeavyGraph, IntArray
 
 MAX_RING = 7
 #: Most atoms of a conjugated (or other) ring that a fragment may hold, unless it holds all, by ring size.

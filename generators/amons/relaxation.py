@@ -1,0 +1,114 @@
+"""Relaxation of cut fragments that leaves their shape as it was in the parent."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from rdkit import Chem
+from rdkit.Chem import rdForceFieldHelpers, rdMolTransforms
+
+ForceField = Literal["mmff94", "uff"]
+
+_HELD = 9999.0  # force constant of constraints, kcal/mol per Å² or degree²
+_PLANAR_WITHIN = 6.0  # degrees from 0 or 180 at which a dihedral is held exactly
+_LEEWAY = 2.0  # degrees by which other dihedrals may turn
+_MAX_ITERATIONS = 60
+#: Bonds that something can turn about: no end atoms, no triple bonds.
+_AXIS = Chem.MolFromSmarts("[!$(*#*)&!D1]~[!$(*#*)&!D1]")
+_AXIS_HYBRIDISATION = (Chem.HybridizationType.SP2, Chem.HybridizationType.SP3)
+
+
+def relax_keeping_shape(mol: Chem.Mol) -> ForceField | None:
+    """Relax a molecule in place: hydrogens first, then everything but the dihedrals of heavy atoms.
+
+    Each step takes at most 60 iterations, which is enough to mend the bonds to new hydrogens and does not carry the
+    fragment away from the conformation of its parent.
+
+    Parameters
+    ----------
+    mol
+        Sanitised molecule with explicit hydrogens and one conformer, which is changed.
+
+    Returns
+    -------
+    "mmff94", "uff" or None
+        The force field: UFF where MMFF94 lacks parameters, None (nothing done) where both do.
+    """
+    name: ForceField
+    if rdForceFieldHelpers.MMFFHasAllMoleculeParams(mol):
+        name = "mmff94"
+    elif rdForceFieldHelpers.UFFHasAllMoleculeParams(mol):
+        name = "uff"
+    else:
+        return None
+    held = [(torsion, _leeway(mol, torsion)) for torsion in heavy_torsions(mol)]
+    field = _force_field(mol, name)
+    add = field.MMFFAddPositionConstraint if name == "mmff94" else field.UFFAddPositionConstraint
+    for atom in mol.GetAtoms():
+        if atom.GetAtomicNum() > 1:
+            add(atom.GetIdx(), 0.0, _HELD)
+    field.Minimize(maxIts=_MAX_ITERATIONS)
+    field = _force_field(mol, name)
+    add = field.MMFFAddTorsionConstraint if name == "mmff94" else field.UFFAddTorsionConstraint
+    for torsion, leeway in held:
+        add(*torsion, True, -leeway, leeway, _HELD)
+    field.Minimize(maxIts=_MAX_ITERATIONS)
+    return name
+
+
+def heavy_torsions(mol: Chem.Mol) -> list[tuple[int, int, int, int]]:
+    """List the dihedrals of four heavy atoms about bonds between sp2 and sp3 atoms.
+
+    Parameters
+    ----------
+    mol
+        Sanitised molecule with explicit hydrogens.
+
+    Returns
+    -------
+    list of (int, int, int, int)
+        Atoms of each dihedral.
+    """
+    torsions = []
+    for j, k in mol.GetSubstructMatches(_AXIS):
+        axis = mol.GetAtomWithIdx(j), mol.GetAtomWithIdx(k)
+        if any(atom.GetHybridization() not in _AXIS_HYBRIDISATION for atom in axis):
+            continue
+        first, last = (
+            [a.GetIdx() for a in atom.GetNeighbors() if a.GetAtomicNum() > 1 and a.GetIdx() not in (j, k)]
+            for atom in axis
+        )
+        torsions += [(i, j, k, m) for i in first for m in last if i != m]
+    return torsions
+
+
+def _leeway(mol: Chem.Mol, torsion: tuple[int, int, int, int]) -> float:
+    angle = abs(rdMolTransforms.GetDihedralDeg(mol.GetConformer(), *torsion))
+    return 0.0 if angle <= _PLANAR_WITHIN or angle >= 180.0 - _PLANAR_WITHIN else _LEEWAY
+
+
+def _force_field(mol: Chem.Mol, name: ForceField) -> Any:
+    if name == "uff":
+        return rdForceFieldHelpers.UFFGetMoleculeForceField(mol, ignoreInterfragInteractions=False)
+    properties = rdForceFieldHelpers.MMFFGetMoleculeProperties(mol)
+    return rdForceFieldHelpers.MMFFGetMoleculeForceField(mol, properties, ignoreInterfragInteractions=False)
+
+
+def shape_descriptor(positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Describe a geometry by how crowded its atoms are, to tell conformers apart.
+
+    Parameters
+    ----------
+    positions
+        Coordinates, Å. (n_atoms, 3)
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Sums of inverse distances of each atom to all others, sorted, 1/Å. (n_atoms,)
+    """
+    distance = np.linalg.norm(positions[:, None] - positions, axis=-1)  # (n_atoms, n_atoms)
+    np.fill_diagonal(distance, np.inf)
+    return np.sort((1.0 / distance).sum(axis=1))
