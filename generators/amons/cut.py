@@ -14,7 +14,14 @@ from molaug.generators.amons.enumerate import accepted, fragments
 from molaug.generators.amons.fragment import Candidate
 from molaug.generators.amons.heavy_graph import HeavyGraph
 from molaug.generators.amons.parent import Rules, check_charge, check_options, check_parent
-from molaug.generators.amons.relaxation import ForceField, relax_keeping_shape, shape_descriptor
+from molaug.generators.amons.relaxation import (
+    AS_PUBLISHED,
+    CONVERGED,
+    ForceField,
+    Restraints,
+    relax_keeping_shape,
+    shape_descriptor,
+)
 
 #: Length of the bond to the hydrogen that takes the place of a cut neighbour, Å, by element.
 HYDROGEN_BOND_LENGTH = {
@@ -84,7 +91,9 @@ def cut_amons(
     max_heavy
         Largest number of heavy atoms of an AMON, 1 to 7.
     rules
-        As for `amons`. The graphs of the AMONs that are kept are always among those of `amons`.
+        As for `amons`. "reference" also relaxes as the authors do, with restraints so stiff that 60 iterations leave
+        the result dependent on how the molecule lies in space; "molaug" relaxes to convergence. The graphs of the
+        AMONs that are kept are always among those of `amons`.
     relax
         Whether to relax; otherwise the AMONs are pieces of the parent to the last digit.
     threshold
@@ -132,7 +141,8 @@ def cut_amons(
             for candidate in accepted(key, mesomeric, guarded, strained)
         ]
         pieces.sort(key=lambda amon: (len(amon.parent_atoms), amon.smiles, amon.parent_atoms))
-        return _distinct(pieces, relax, threshold)
+        restraints = AS_PUBLISHED if rules == "reference" else CONVERGED
+        return _distinct(pieces, restraints if relax else None, threshold)
 
 
 def _check_geometry(mol: Chem.Mol, name: str) -> list[int]:
@@ -202,9 +212,9 @@ def _crowded(mol: Chem.Mol) -> str | None:
     )
 
 
-def _relaxed(amon: CutAmon) -> CutAmon:
+def _relaxed(amon: CutAmon, restraints: Restraints) -> CutAmon:
     mol = Chem.Mol(amon.mol)
-    force_field = relax_keeping_shape(mol)
+    force_field = relax_keeping_shape(mol, restraints)
     if force_field is None:
         return replace(amon, reason="no parameters: neither MMFF94 nor UFF knows all of its atoms")
     ratio, bonded = _ratios(mol)
@@ -216,7 +226,7 @@ def _relaxed(amon: CutAmon) -> CutAmon:
     return replace(amon, mol=mol, force_field=force_field, reason=reason)
 
 
-def _distinct(pieces: list[CutAmon], relax: bool, threshold: float) -> list[CutAmon]:
+def _distinct(pieces: list[CutAmon], restraints: Restraints | None, threshold: float) -> list[CutAmon]:
     """Relax the fragments and mark repeated conformers."""
     kept: dict[str, list[tuple[CutAmon, npt.NDArray[np.float64]]]] = {}
     out = []
@@ -225,11 +235,11 @@ def _distinct(pieces: list[CutAmon], relax: bool, threshold: float) -> list[CutA
         same = kept.setdefault(amon.smiles, [])
         if amon.reason is None:
             twin = None
-            if relax and same and len(amon.parent_atoms) <= 2:  # nothing to turn about: relaxes to the same
+            if restraints and same and len(amon.parent_atoms) <= 2:  # nothing to turn about: relaxes to the same
                 twin = same[0][0]
             else:
-                if relax:
-                    amon = _relaxed(amon)
+                if restraints:
+                    amon = _relaxed(amon, restraints)
                 descriptor = shape_descriptor(amon.mol.GetConformer().GetPositions())
                 twin = next((a for a, d in same if np.abs(d - descriptor).sum() <= threshold), None)
             if twin is not None:

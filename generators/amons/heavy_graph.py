@@ -186,7 +186,7 @@ class HeavyGraph:
         unit together with the oxygen, sulfur or nitrogen atoms at its rim (nitro, nitrate, N-oxide, azide,
         isocyanide); all other charged atoms of the molecule (the two ends of a zwitterion) form one unit. A
         hypervalent atom forms one with the atoms multiply bonded to it (the SO2 of a sulfone or sulfonamide, the
-        P=O of a phosphate).
+        P=O of a phosphate), or with all of its neighbours if there are none (SF6).
 
         Returns
         -------
@@ -206,7 +206,8 @@ class HeavyGraph:
         if apart.any():
             units.append(apart)
         for centre in np.flatnonzero(self.hypervalent):
-            unit = self.order[centre] > 1
+            multiply_bonded = self.order[centre] > 1
+            unit = multiply_bonded if multiply_bonded.any() else self.adjacency[centre].copy()
             unit[centre] = True
             units.append(unit)
         merged: list[BoolArray] = []

@@ -37,7 +37,7 @@ def read_parent(smiles: str) -> Chem.Mol:
     mol = Chem.MolFromSmiles(smiles)
     if mol is None:
         raise ValueError(f"RDKit cannot read the SMILES {smiles!r}: check its brackets, rings and valences")
-    if any(sign in smiles for sign in ".[*>"):  # else there are no hydrogen atoms, isotopes or radicals
+    if any(sign in smiles for sign in ".[*<>"):  # else there are no hydrogen atoms, isotopes or radicals
         mol = check_parent(mol, smiles)
     if mol.GetNumAtoms() == 0:
         raise ValueError(f"{smiles!r} has no heavy atom: expected a molecule with at least one")

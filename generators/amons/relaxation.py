@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -11,25 +12,45 @@ from rdkit.Chem import rdForceFieldHelpers, rdMolTransforms
 
 ForceField = Literal["mmff94", "uff"]
 
-_HELD = 9999.0  # force constant of constraints, kcal/mol per Å² or degree²
 _PLANAR_WITHIN = 6.0  # degrees from 0 or 180 at which a dihedral is held exactly
 _LEEWAY = 2.0  # degrees by which other dihedrals may turn
-_MAX_ITERATIONS = 60
 #: Bonds that something can turn about: no end atoms, no triple bonds.
 _AXIS = Chem.MolFromSmarts("[!$(*#*)&!D1]~[!$(*#*)&!D1]")
 _AXIS_HYBRIDISATION = (Chem.HybridizationType.SP2, Chem.HybridizationType.SP3)
 
 
-def relax_keeping_shape(mol: Chem.Mol) -> ForceField | None:
-    """Relax a molecule in place: hydrogens first, then everything but the dihedrals of heavy atoms.
+@dataclass(frozen=True, kw_only=True)
+class Restraints:
+    """How firmly and how long a fragment is held while it relaxes.
 
-    Each step takes at most 60 iterations, which is enough to mend the bonds to new hydrogens and does not carry the
-    fragment away from the conformation of its parent.
+    Attributes
+    ----------
+    stiffness : float
+        Force constant of all restraints, kcal/mol per Å² or per degree².
+    max_iterations : int
+        Most iterations of each of the two steps.
+    """
+
+    stiffness: float
+    max_iterations: int
+
+
+#: Soft enough to converge, so that the result hardly depends on how the parent lies in space.
+CONVERGED = Restraints(stiffness=100.0, max_iterations=1000)
+#: The authors' choice. So stiff a problem is far from converged when it stops: every fourth fragment comes out
+#: different if the parent is rotated.
+AS_PUBLISHED = Restraints(stiffness=9999.0, max_iterations=60)
+
+
+def relax_keeping_shape(mol: Chem.Mol, restraints: Restraints = CONVERGED) -> ForceField | None:
+    """Relax a molecule in place: hydrogens first, then everything but the dihedrals of heavy atoms.
 
     Parameters
     ----------
     mol
         Sanitised molecule with explicit hydrogens and one conformer, which is changed.
+    restraints
+        How to hold what is held.
 
     Returns
     -------
@@ -48,13 +69,13 @@ def relax_keeping_shape(mol: Chem.Mol) -> ForceField | None:
     add = field.MMFFAddPositionConstraint if name == "mmff94" else field.UFFAddPositionConstraint
     for atom in mol.GetAtoms():
         if atom.GetAtomicNum() > 1:
-            add(atom.GetIdx(), 0.0, _HELD)
-    field.Minimize(maxIts=_MAX_ITERATIONS)
+            add(atom.GetIdx(), 0.0, restraints.stiffness)
+    field.Minimize(maxIts=restraints.max_iterations)
     field = _force_field(mol, name)
     add = field.MMFFAddTorsionConstraint if name == "mmff94" else field.UFFAddTorsionConstraint
     for torsion, leeway in held:
-        add(*torsion, True, -leeway, leeway, _HELD)
-    field.Minimize(maxIts=_MAX_ITERATIONS)
+        add(*torsion, True, -leeway, leeway, restraints.stiffness)
+    field.Minimize(maxIts=restraints.max_iterations)
     return name
 
 
