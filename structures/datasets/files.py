@@ -1,0 +1,339 @@
+"""Files of any origin: whatever ASE reads, SDF, lists of SMILES, and Parquet written by molaug."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import ase.db
+import numpy as np
+import pyarrow.compute as pc
+from ase import Atoms
+from ase.io import iread
+from ase.io.formats import UnknownFileTypeError
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from molaug.structures.chemistry import canonical, parse
+from molaug.structures.datasets.audit import Audit
+from molaug.structures.datasets.card import Card, Property
+from molaug.structures.datasets.dataset import CHUNK, Dataset
+from molaug.structures.datasets.graphs import settle_graph
+from molaug.structures.datasets.locate import existing, open_text, suffix_of
+from molaug.structures.datasets.rows import Row, assemble
+from molaug.structures.datasets.units import energy_factor, force_factor
+from molaug.structures.doors.ase_atoms import ENERGY_KEYS, from_ase
+from molaug.structures.doors.parquet import iter_parquet, parquet_files
+from molaug.structures.table import Structures
+
+#: Tags of an SDF that are labels or provenance; other numeric tags become further columns.
+_TAGS = (*ENERGY_KEYS, "level", "origin", "parent", "seed")
+
+
+def read_ase(
+    source: str | Path | Sequence[Atoms],
+    *,
+    energy_key: str | None = None,
+    forces_key: str | None = None,
+    energy_unit: str = "eV",
+    force_unit: str = "eV/Å",
+    level: str | None = None,
+    name: str | None = None,
+) -> Dataset:
+    """Read what ASE reads: extxyz, ``ase.db``, trajectories, outputs of programs; or a sequence of ``Atoms``.
+
+    Parameters
+    ----------
+    source
+        A file, or structures in memory.
+    energy_key
+        Key of the energy in ``Atoms.info``; by default ``REF_energy``, ``energy`` or a calculator's result.
+    forces_key
+        Key of the forces in ``Atoms.arrays``; likewise.
+    energy_unit
+        Unit of the energies; ASE's own readers give eV.
+    force_unit
+        Unit of the forces.
+    level
+        Level of theory of the labels, where the file does not say.
+    name
+        Name of the dataset; by default that of the file.
+
+    Returns
+    -------
+    Dataset
+        One row for each frame; periodic frames are dropped with a reason.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    ValueError
+        If ASE cannot read the file or a unit is unknown.
+    """
+    path = existing(source) if isinstance(source, str | Path) else None
+    given = [] if isinstance(source, str | Path) else source
+    factors = energy_factor(energy_unit), force_factor(force_unit)
+    title = name or (path.stem if path else "structures")
+
+    def stream(audit: Audit) -> Iterator[Structures]:
+        frames = _frames(path) if path else iter(given)
+        for start, chunk in _chunks(frames):
+            audit.rows_read += len(chunk)
+            kept = []
+            for number, frame in enumerate(chunk, start):
+                if frame.pbc.any():
+                    audit.drop(f"frame {number}", "periodic: molaug holds molecules")
+                else:
+                    kept.append(frame)
+            batch = from_ase(kept, energy_key=energy_key, forces_key=forces_key, level=level, origin=title)
+            audit.keep(len(batch))
+            yield _scaled(batch, *factors)
+
+    return Dataset(card=_card(title, level, path), stream=stream, audit=Audit(source=str(path or "structures")))
+
+
+def read_sdf(path: str | Path, *, bonds: bool = True, name: str | None = None) -> Dataset:
+    """Read an SDF, compressed or not.
+
+    Parameters
+    ----------
+    path
+        The file; records with a 3D conformer must hold all hydrogens.
+    bonds
+        Take bonds from the file; otherwise they are perceived from the geometry.
+    name
+        Name of the dataset; by default that of the file.
+
+    Returns
+    -------
+    Dataset
+        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` (eV) and ``level`` are labels. Records
+        that RDKit cannot read are dropped with a reason.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    """
+    path = existing(path)
+    title = name or path.name.split(".")[0]
+
+    def stream(audit: Audit) -> Iterator[Structures]:
+        return assemble(_sdf_rows(path, bonds, audit), audit, origin=title)
+
+    return Dataset(card=_card(title, None, path), stream=stream, audit=Audit(source=str(path)))
+
+
+def read_smiles(
+    path: str | Path, *, columns: Sequence[str] | str | None = None, unique: bool = True, name: str | None = None
+) -> Dataset:
+    """Read a list of SMILES as bare graphs.
+
+    Parameters
+    ----------
+    path
+        One SMILES a line, first word (``.smi``, ``.can``, ``.txt``), or a csv file; compressed or not.
+    columns
+        Of a csv file, the columns that hold SMILES; all are read, row by row.
+    unique
+        Drop molecules that occurred before.
+    name
+        Name of the dataset; by default that of the file.
+
+    Returns
+    -------
+    Dataset
+        Hydrogens included, no positions; lines that RDKit cannot read are dropped with a reason.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the file is missing.
+    """
+    path = existing(path)
+    title = name or path.name.split(".")[0]
+    wanted = [columns] if isinstance(columns, str) else columns
+
+    def stream(audit: Audit) -> Iterator[Structures]:
+        return assemble(_graph_rows(path, wanted, audit), audit, origin=title, unique=unique)
+
+    return Dataset(card=_card(title, None, path), stream=stream, audit=Audit(source=str(path)))
+
+
+def read_parquet(path: str | Path) -> Dataset:
+    """Read Parquet written by molaug: a file, a folder of shards, or a dataset folder with its card.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+
+    Returns
+    -------
+    Dataset
+        Streamed shard by shard.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no Parquet file.
+    """
+    path = existing(path)
+    parquet_files(path)
+    card = path / "card.yaml"
+
+    def stream(audit: Audit) -> Iterator[Structures]:
+        for batch in iter_parquet(path, CHUNK):
+            audit.rows_read += len(batch)
+            audit.keep(len(batch))
+            yield batch
+
+    found = Card.from_yaml(card) if card.is_file() else _card(path.stem, None, path)
+    return Dataset(card=found, stream=stream, audit=Audit(source=str(path)))
+
+
+def read_structures(structures: Structures, *, name: str = "structures") -> Dataset:
+    """Hand on a batch that is in memory.
+
+    Parameters
+    ----------
+    structures
+        The rows.
+    name
+        Name of the dataset.
+
+    Returns
+    -------
+    Dataset
+        The same rows.
+    """
+
+    def stream(audit: Audit) -> Iterator[Structures]:
+        audit.rows_read += len(structures)
+        audit.keep(len(structures))
+        yield structures
+
+    levels = sorted({level for level in structures.column("level") if level is not None})
+    return Dataset(card=Card(name=name, levels=levels), stream=stream, audit=Audit(source=name))
+
+
+def _card(name: str, level: str | None, path: Path | None) -> Card:
+    return Card(
+        name=name,
+        title=f"Structures read from {path.name}" if path else "Structures in memory",
+        levels=[level] if level else [],
+        properties={"energy": Property(unit="eV"), "forces": Property(unit="eV/Å")},
+    )
+
+
+def _chunks(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
+    iterator = iter(items)
+    start = 0
+    while chunk := list(islice(iterator, CHUNK)):
+        yield start, chunk
+        start += len(chunk)
+
+
+def _frames(path: Path) -> Iterator[Atoms]:
+    if path.suffix.lower() == ".db":
+        with ase.db.connect(path) as database:
+            for row in database.select():
+                frame = row.toatoms()
+                frame.info.update({**row.key_value_pairs, **row.data})
+                yield frame
+        return
+    try:
+        yield from iread(path, index=":")
+    except (UnknownFileTypeError, ValueError, KeyError, OSError, StopIteration) as error:
+        raise ValueError(f"{path}: ASE cannot read it ({' '.join(str(error).split())[:200]})") from error
+
+
+def _scaled(batch: Structures, energy: float, forces: float) -> Structures:
+    if energy == forces == 1.0:
+        return batch
+    pushed = [None if s.forces is None else s.forces * forces for s in batch]
+    return batch.with_columns({"energy": pc.multiply(batch.table.column("energy"), energy), "forces": pushed})
+
+
+def _sdf_rows(path: Path, bonds: bool, audit: Audit) -> Iterator[Row]:
+    opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115 -- next line
+    with opened as handle, BlockLogs():
+        mols: Iterable[Any] = Chem.ForwardSDMolSupplier(handle, removeHs=False, sanitize=bonds)
+        for number, mol in enumerate(mols):
+            audit.rows_read += 1
+            name = f"record {number}"
+            if mol is None:
+                audit.drop(name, "unreadable: RDKit cannot read the record")
+                continue
+            three_d = bool(mol.GetNumConformers()) and mol.GetConformer().Is3D()
+            if three_d and bonds and any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
+                audit.drop(name, "implicit hydrogens on a conformer")
+                continue
+            yield _sdf_row(mol if three_d else Chem.AddHs(mol), name, three_d, bonds, audit)
+
+
+def _sdf_row(mol: Chem.Mol, name: str, three_d: bool, bonds: bool, audit: Audit) -> Row:
+    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.uint8)
+    x = mol.GetConformer().GetPositions() if three_d else None
+    tags = mol.GetPropsAsDict(autoConvertStrings=True)
+    energy = next((float(tags[key]) for key in ENERGY_KEYS if isinstance(tags.get(key), int | float)), None)
+    extra = {key: value for key, value in tags.items() if isinstance(value, int | float) and key not in _TAGS}
+    m = 1 + int(z.sum(dtype=np.int64)) % 2
+    if x is not None and not bonds:
+        smiles = settle_graph([], z, x, name, audit, multiplicity=m)
+        charge = 0
+    else:
+        smiles = canonical(mol)
+        charge = Chem.GetFormalCharge(mol)
+        m = 1 + sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+    return Row(
+        name=name,
+        numbers=z,
+        positions=x,
+        charge=charge,
+        multiplicity=m,
+        smiles=smiles,
+        energy=energy,
+        level=str(tags["level"]) if "level" in tags else None,
+        extra=extra,
+    )
+
+
+def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[Row]:
+    for name, text in _smiles(path, columns):
+        audit.rows_read += 1
+        mol = parse(text)
+        if mol is None:
+            audit.drop(name, "unreadable: RDKit cannot read the SMILES")
+            continue
+        whole = Chem.AddHs(mol)
+        yield Row(
+            name=name,
+            numbers=np.array([atom.GetAtomicNum() for atom in whole.GetAtoms()], dtype=np.uint8),
+            positions=None,
+            charge=Chem.GetFormalCharge(whole),
+            multiplicity=1 + sum(atom.GetNumRadicalElectrons() for atom in whole.GetAtoms()),
+            smiles=canonical(mol),
+        )
+
+
+def _smiles(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+    with open_text(path) as handle:
+        if suffix_of(path) != ".csv":
+            for number, line in enumerate(handle, 1):
+                words = line.split()
+                if words:
+                    yield f"line {number}", words[0]
+            return
+        table = csv.DictReader(handle)
+        names = list(table.fieldnames or [])
+        if not columns or any(column not in names for column in columns):
+            raise KeyError(f"{path}: SMILES columns {columns}; pass columns=… of {', '.join(map(repr, names))}")
+        for number, row in enumerate(table, 2):
+            for column in columns:
+                yield f"line {number} {column}", row[column]

@@ -1,0 +1,77 @@
+"""Files on disk: found with a helpful error, opened whether compressed or not."""
+
+from __future__ import annotations
+
+import gzip
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TextIO
+
+
+def existing(path: str | Path) -> Path:
+    """Return a path that exists.
+
+    Parameters
+    ----------
+    path
+        A file or folder.
+
+    Returns
+    -------
+    Path
+        The same.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none; the message lists what lies there instead.
+    """
+    path = Path(path).expanduser()
+    if path.exists():
+        return path
+    folder = path.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{path}: the folder {folder} does not exist")
+    names = sorted(entry.name for entry in folder.iterdir())
+    near = get_close_matches(path.name, names, n=1)
+    listing = ", ".join(names[:12]) + (", …" if len(names) > 12 else "") if names else "nothing"
+    raise FileNotFoundError(
+        f"{path}: no such file or folder; {folder} holds {listing}" + (f". Did you mean {near[0]}?" if near else "")
+    )
+
+
+def suffix_of(path: Path) -> str:
+    """Return the suffix that says the format: that of ``a.smi.gz`` is ``.smi``.
+
+    Parameters
+    ----------
+    path
+        Any path.
+
+    Returns
+    -------
+    str
+        In lower case, with its dot.
+    """
+    name = path.name.lower()
+    for packed in (".gz", ".bz2"):
+        name = name.removesuffix(packed)
+    return Path(name).suffix
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a text file, compressed by gzip or not.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    TextIO
+        To be closed by the caller.
+    """
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8")

@@ -1,0 +1,135 @@
+"""From single rows to batches: what readers of row-wise formats share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import ArrayLike, NDArray
+
+from molaug.structures.datasets.audit import Audit
+from molaug.structures.datasets.dataset import CHUNK
+from molaug.structures.table import Structures
+
+DUPLICATE = "duplicate of an earlier row"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One row as a reader finds it, in the units of the record; ``name`` is what the source calls it."""
+
+    name: str
+    numbers: ArrayLike
+    positions: ArrayLike | None
+    charge: int = 0
+    multiplicity: int | None = None
+    smiles: str | None = None
+    energy: float | None = None
+    forces: ArrayLike | None = None
+    level: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def assemble(
+    rows: Iterable[Row], audit: Audit, *, origin: str, size: int = CHUNK, unique: bool = False
+) -> Iterator[Structures]:
+    """Gather rows into batches; those without finite positions are dropped with a reason.
+
+    Parameters
+    ----------
+    rows
+        Any number of rows; whoever yields them counts ``rows_read``.
+    audit
+        Told what is kept and dropped.
+    origin
+        Name of the dataset.
+    size
+        Rows a batch.
+    unique
+        Drop rows whose content id occurred before.
+
+    Yields
+    ------
+    Structures
+        The rows kept, in order.
+    """
+    seen: set[int] = set()
+    waiting: list[Row] = []
+    for row in rows:
+        if row.positions is not None and not np.isfinite(row.positions).all():
+            audit.drop(row.name, "unreadable: positions that are not finite")
+            continue
+        waiting.append(row)
+        if len(waiting) == size:
+            yield _batch(waiting, audit, origin, seen if unique else None)
+            waiting = []
+    if waiting:
+        yield _batch(waiting, audit, origin, seen if unique else None)
+
+
+def numbers_of(symbols: Iterable[str]) -> NDArray[np.uint8]:
+    """Return the atomic numbers of symbols or of numerals.
+
+    Parameters
+    ----------
+    symbols
+        For instance ``["C", "H", "17"]``.
+
+    Returns
+    -------
+    NDArray[np.uint8]
+        Shape (n_atoms,).
+
+    Raises
+    ------
+    ValueError
+        If one is no element.
+    """
+    found = []
+    for symbol in symbols:
+        number = int(symbol) if symbol.isdigit() else atomic_numbers.get(symbol.capitalize(), 0)
+        if not 0 < number < 119:
+            raise ValueError(f"unknown element {symbol!r}")
+        found.append(number)
+    return np.array(found, dtype=np.uint8)
+
+
+def _batch(rows: list[Row], audit: Audit, origin: str, seen: set[int] | None) -> Structures:
+    labelled = [_number(row.energy) is not None or row.forces is not None for row in rows]
+    names = dict.fromkeys(name for row in rows for name in row.extra)
+    batch = Structures.from_arrays(
+        [row.numbers for row in rows],
+        [row.positions for row in rows],
+        charge=np.array([row.charge for row in rows]),
+        multiplicity=np.array([_multiplicity(row) for row in rows]),
+        smiles=[row.smiles for row in rows],
+        origin=origin,
+        energy=[_number(row.energy) for row in rows],
+        forces=[row.forces for row in rows],
+        level=[row.level if known else None for row, known in zip(rows, labelled, strict=True)],
+        extra={name: [_number(row.extra.get(name)) for row in rows] for name in names},
+    )
+    if seen is not None:
+        fresh = np.ones(len(batch), dtype=bool)
+        for k, key in enumerate(int(text, 16) for text in batch.ids):
+            if key in seen:
+                fresh[k] = False
+                audit.drop(rows[k].name, DUPLICATE)
+            seen.add(key)
+        batch = batch if fresh.all() else batch.filter(fresh)
+    audit.keep(len(batch))
+    return batch
+
+
+def _multiplicity(row: Row) -> int:
+    if row.multiplicity is not None:
+        return row.multiplicity
+    return 1 + (int(np.sum(row.numbers, dtype=np.int64)) - row.charge) % 2
+
+
+def _number(value: Any) -> Any:
+    """Return NaN, which stands for a missing label in most files, as None."""
+    return None if isinstance(value, float) and np.isnan(value) else value
