@@ -29,17 +29,21 @@ class Restraints:
         Force constant of all restraints, kcal/mol per Å² or per degree².
     max_iterations : int
         Most iterations of each of the two steps.
+    relative : bool
+        Whether dihedrals are bounded by RDKit's relative bounds instead of bounds about their angles in the parent.
     """
 
     stiffness: float
     max_iterations: int
+    relative: bool
 
 
-#: Soft enough to converge, so that the result hardly depends on how the parent lies in space.
-CONVERGED = Restraints(stiffness=100.0, max_iterations=1000)
+#: Soft enough to converge, so that the result hardly depends on how the parent lies in space, and stiff enough for
+#: dihedrals to stay within 2 degrees. (Relative bounds of this stiffness let them turn by up to 19 degrees.)
+CONVERGED = Restraints(stiffness=100.0, max_iterations=1000, relative=False)
 #: The authors' choice. So stiff a problem is far from converged when it stops: every fourth fragment comes out
 #: different if the parent is rotated.
-AS_PUBLISHED = Restraints(stiffness=9999.0, max_iterations=60)
+AS_PUBLISHED = Restraints(stiffness=9999.0, max_iterations=60, relative=True)
 
 
 def relax_keeping_shape(mol: Chem.Mol, restraints: Restraints = CONVERGED) -> ForceField | None:
@@ -64,7 +68,7 @@ def relax_keeping_shape(mol: Chem.Mol, restraints: Restraints = CONVERGED) -> Fo
         name = "uff"
     else:
         return None
-    held = [(torsion, _leeway(mol, torsion)) for torsion in heavy_torsions(mol)]
+    bounds = [(torsion, *_bounds(mol, torsion, restraints.relative)) for torsion in heavy_torsions(mol)]
     field = _force_field(mol, name)
     add = field.MMFFAddPositionConstraint if name == "mmff94" else field.UFFAddPositionConstraint
     for atom in mol.GetAtoms():
@@ -73,8 +77,8 @@ def relax_keeping_shape(mol: Chem.Mol, restraints: Restraints = CONVERGED) -> Fo
     field.Minimize(maxIts=restraints.max_iterations)
     field = _force_field(mol, name)
     add = field.MMFFAddTorsionConstraint if name == "mmff94" else field.UFFAddTorsionConstraint
-    for torsion, leeway in held:
-        add(*torsion, True, -leeway, leeway, restraints.stiffness)
+    for torsion, lower, upper in bounds:
+        add(*torsion, restraints.relative, lower, upper, restraints.stiffness)
     field.Minimize(maxIts=restraints.max_iterations)
     return name
 
@@ -105,9 +109,12 @@ def heavy_torsions(mol: Chem.Mol) -> list[tuple[int, int, int, int]]:
     return torsions
 
 
-def _leeway(mol: Chem.Mol, torsion: tuple[int, int, int, int]) -> float:
-    angle = abs(rdMolTransforms.GetDihedralDeg(mol.GetConformer(), *torsion))
-    return 0.0 if angle <= _PLANAR_WITHIN or angle >= 180.0 - _PLANAR_WITHIN else _LEEWAY
+def _bounds(mol: Chem.Mol, torsion: tuple[int, int, int, int], relative: bool) -> tuple[float, float]:
+    angle = rdMolTransforms.GetDihedralDeg(mol.GetConformer(), *torsion)
+    planar = abs(angle) <= _PLANAR_WITHIN or abs(angle) >= 180.0 - _PLANAR_WITHIN
+    leeway = 0.0 if planar else _LEEWAY
+    about = 0.0 if relative else angle
+    return about - leeway, about + leeway
 
 
 def _force_field(mol: Chem.Mol, name: ForceField) -> Any:

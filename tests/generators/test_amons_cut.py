@@ -87,7 +87,7 @@ def test_relaxation_keeps_bonds_and_dihedrals_of_heavy_atoms(parent: Chem.Mol) -
         for torsion in heavy_torsions(amon.mol):
             turn = rdMolTransforms.GetDihedralDeg(amon.mol.GetConformer(), *torsion)
             turn -= rdMolTransforms.GetDihedralDeg(before, *torsion)
-            assert abs((turn + 180.0) % 360.0 - 180.0) < 3.0
+            assert abs((turn + 180.0) % 360.0 - 180.0) < 2.1
         at = amon.mol.GetConformer().GetPositions()
         for bond in amon.mol.GetBonds():
             i, j = bond.GetBeginAtom(), bond.GetEndAtom()
@@ -127,7 +127,7 @@ def test_rigid_motion_has_no_influence(parent: Chem.Mol) -> None:
     ]
     for a, b in zip(kept(before), kept(after), strict=True):
         one, other = (shape_descriptor(x.mol.GetConformer().GetPositions()) for x in (a, b))
-        np.testing.assert_allclose(one, other, atol=5e-3)
+        assert np.abs(one - other).sum() < 0.01  # the same conformer
 
 
 def test_the_same_input_gives_the_same_numbers_and_is_not_changed(parent: Chem.Mol) -> None:
