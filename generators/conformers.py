@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import get_args
+from dataclasses import dataclass
+from typing import ClassVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -77,6 +77,10 @@ class Conformers:
     (10, 3)
     """
 
+    name: ClassVar[str] = "conformers"
+    kind: ClassVar[Kind] = "geometries"
+    needs_parents: ClassVar[bool] = True
+
     optimize: ForceField | None = "mmff94s"
     prune_rms: float | None = 0.125
     energy_window: float | None = None
@@ -84,9 +88,6 @@ class Conformers:
     max_iterations: int = 1000
     attempts: int = 30
     timeout: float = 10.0
-    name: str = field(default="conformers", init=False)
-    kind: Kind = field(default="geometries", init=False)
-    needs_parents: bool = field(default=True, init=False)
 
     def __post_init__(self) -> None:
         if self.optimize is not None and self.optimize not in get_args(ForceField):
