@@ -161,10 +161,8 @@ def qm9(smiles: list[str]) -> None:
         largest = max(largest, len(found))
         union.update(dict.fromkeys(found, 0))
         if i % 20_000 == 0 or i == len(smiles):
-            took = time.process_time() - start
-            print(
-                f"| {i} | {time.perf_counter() - clock:.0f} | {took:.0f} | {i / took:.0f} | {len(union)} |", flush=True
-            )
+            took, passed = time.process_time() - start, time.perf_counter() - clock
+            print(f"| {i} | {passed:.0f} | {took:.0f} | {i / took:.0f} | {len(union)} |", flush=True)
     sizes = Counter(Chem.MolFromSmiles(s).GetNumHeavyAtoms() for s in union)
     print(f"\nmean {total / len(smiles):.2f} AMONs a molecule, at most {largest}; {failures} failures\n")
     print("| heavy atoms | " + " | ".join(map(str, QM9_UNION)) + " | all |\n|---|" + "---|" * (len(QM9_UNION) + 1))
