@@ -1,0 +1,1 @@
+"""Whether a molecule, a geometry or an environment is known already."""
