@@ -19,6 +19,10 @@ setup(
         ),
         "molaug.checkpoints",
     ],
-    package_data={"molaug": ["py.typed", "**/*.j2"], "molaug.checkpoints": ["*/*"]},
+    package_data={
+        "molaug": ["py.typed", "**/*.j2"],
+        "molaug.structures.datasets": ["cards/*.yaml"],
+        "molaug.checkpoints": ["*/*"],
+    },
     include_package_data=False,
 )

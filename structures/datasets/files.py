@@ -274,7 +274,7 @@ def _sdf_rows(path: Path, bonds: bool, audit: Audit) -> Iterator[Row]:
             if three_d and bonds and any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
                 audit.drop(name, "implicit hydrogens on a conformer")
                 continue
-            yield _sdf_row(mol if three_d else Chem.AddHs(mol), name, three_d, bonds, audit)
+            yield _sdf_row(mol if three_d else _canonically_ordered(mol), name, three_d, bonds, audit)
 
 
 def _sdf_row(mol: Chem.Mol, name: str, three_d: bool, bonds: bool, audit: Audit) -> Row:
@@ -304,6 +304,13 @@ def _sdf_row(mol: Chem.Mol, name: str, three_d: bool, bonds: bool, audit: Audit)
     )
 
 
+def _canonically_ordered(mol: Chem.Mol) -> Chem.Mol:
+    ordered = Chem.AddHs(parse(canonical(mol)))
+    for key, value in mol.GetPropsAsDict().items():
+        ordered.SetProp(key, str(value))
+    return ordered
+
+
 def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[Row]:
     for name, text in _smiles(path, columns):
         audit.rows_read += 1
@@ -311,14 +318,15 @@ def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iter
         if mol is None:
             audit.drop(name, "unreadable: RDKit cannot read the SMILES")
             continue
-        whole = Chem.AddHs(mol)
+        smiles = canonical(mol)
+        whole = Chem.AddHs(parse(smiles))  # atoms in the order of the canonical SMILES
         yield Row(
             name=name,
             numbers=np.array([atom.GetAtomicNum() for atom in whole.GetAtoms()], dtype=np.uint8),
             positions=None,
             charge=Chem.GetFormalCharge(whole),
             multiplicity=1 + sum(atom.GetNumRadicalElectrons() for atom in whole.GetAtoms()),
-            smiles=canonical(mol),
+            smiles=smiles,
         )
 
 

@@ -50,7 +50,8 @@ def from_ase(
     -------
     Structures
         One row for each. Without a charge in ``info`` the charge is 0; without a multiplicity it follows from the
-        initial magnetic moments or is the lowest possible one. Scalars in ``info`` become further columns.
+        initial magnetic moments or is the lowest possible one. Scalars and vectors in
+        ``info`` become further columns.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def from_ase(
     2
     """
     frames = [atoms] if isinstance(atoms, Atoms) else list(atoms)
-    rows: dict[str, list[Any]] = {name: [] for name in SCHEMA.names if name != "id"}
+    rows: dict[str, Any] = {name: [] for name in SCHEMA.names if name != "id"}
     extras: list[dict[str, Any]] = []
     reserved = {
         *SCHEMA.names,
@@ -94,13 +95,14 @@ def from_ase(
         rows["forces"].append(forces)
         rows["level"].append(frame.info.get("level", level) if labelled else None)
         rows["origin"].append(frame.info.get("origin", origin))
-        for name in ("smiles", "parent", "seed", "reason"):
+        rows["smiles"].append(_smiles(frame.info.get("smiles")))
+        for name in ("parent", "seed", "reason"):
             rows[name].append(frame.info.get(name))
         extras.append(
             {
                 k: v
                 for k, v in frame.info.items()
-                if k not in reserved and isinstance(v, str | int | float | bool | np.generic)
+                if k not in reserved and (isinstance(v, str | int | float | bool | np.generic) or _is_vector(v))
             }
         )
     names = sorted({name for extra in extras for name in extra})
@@ -189,4 +191,19 @@ def _listed(keys: Iterable[str]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _is_vector(value: Any) -> bool:
+    """Tell a list of numbers, such as a dipole moment."""
+    if not isinstance(value, list | tuple | np.ndarray):
+        return False
+    array = np.asarray(value)
+    return array.ndim == 1 and array.dtype.kind in "iuf"
+
+
+def _smiles(value: Any) -> str | None:
+    # ASE's extxyz reader takes the text F, hydrogen fluoride, for false
+    return "F" if value is not None and not isinstance(value, str) and not value else value

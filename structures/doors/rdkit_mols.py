@@ -38,7 +38,7 @@ def from_rdkit(mols: Chem.Mol | Iterable[Chem.Mol], *, origin: str | None = None
     >>> from_rdkit(Chem.MolFromSmiles("CO"))
     Structures(1 structure, 6 atoms)
     """
-    rows: dict[str, list[Any]] = {k: [] for k in ("numbers", "positions", "charge", "multiplicity", "smiles")}
+    rows: dict[str, Any] = {k: [] for k in ("numbers", "positions", "charge", "multiplicity", "smiles")}
     for number, mol in enumerate([mols] if isinstance(mols, Chem.Mol) else mols):
         positions: list[Any] = [c.GetPositions() for c in mol.GetConformers()]
         if positions and any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
@@ -46,8 +46,9 @@ def from_rdkit(mols: Chem.Mol | Iterable[Chem.Mol], *, origin: str | None = None
                 f"molecule {number} ({Chem.MolToSmiles(mol)}) has a conformer but implicit hydrogens; "
                 "add them with coordinates first: Chem.AddHs(mol, addCoords=True)"
             )
-        whole = mol if positions else Chem.AddHs(mol)
-        smiles = canonical(whole)
+        smiles = canonical(mol)
+        # a bare graph has no order of atoms of its own: that of its canonical SMILES makes equal graphs equal rows
+        whole = mol if positions else Chem.AddHs(parse(smiles))
         for x in positions or [None]:
             rows["numbers"].append([atom.GetAtomicNum() for atom in whole.GetAtoms()])
             rows["positions"].append(x)
