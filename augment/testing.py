@@ -189,13 +189,13 @@ def _provenance(generator: Generator, parents: Structures, whole: Structures, n:
 
 def _content(whole: Structures) -> None:
     for k, row in enumerate(whole):
+        finite = row.positions is None or bool(np.isfinite(row.positions).all())
+        _require(finite, "content", f"row {k}: positions are not finite; a row that failed so has none")
         key = content_key(row.numbers, row.positions, row.charge, row.multiplicity, row.smiles)
         _require(row.id == key, "content", f"row {k}: the id is not the key of the row's content")
-        _require(row.reason is None or bool(row.reason.strip()), "content", f"row {k}: rejected without words")
         if row.reason is not None:
+            _require(row.reason.strip(), "content", f"row {k}: rejected without words")
             continue
-        finite = row.positions is None or bool(np.isfinite(row.positions).all())
-        _require(finite, "content", f"row {k}: alive with positions that are not finite")
         something = row.positions is not None or row.smiles is not None
         _require(something, "content", f"row {k}: alive with neither geometry nor SMILES")
         reason = spin_reason(row.numbers, row.charge, row.multiplicity)
