@@ -317,7 +317,8 @@ def _moved(rows: Structures) -> Structures:
     rng = stream(0, "molaug.testing", "motion")
     turned = []
     for row in rows:
-        x = None if row.positions is None else Rotation.random(rng=rng).apply(row.positions) + rng.normal(size=3)
+        turn, shift = Rotation.from_quat(rng.normal(size=4)).as_matrix(), rng.normal(size=3)  # of any direction alike
+        x = None if row.positions is None else row.positions @ turn.T + shift  # (n_atoms, 3)
         turned.append(x)
     return _with_atoms(rows, [row.numbers for row in rows], turned)
 
