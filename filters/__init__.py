@@ -1,1 +1,50 @@
 """Whatever scores, rejects or selects structures."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from molaug.filters.filter import BoundFilter, Filter, Selector, Verdicts
+    from molaug.filters.redundancy import MoleculeIndex, Redundancy, load_index
+    from molaug.filters.selection import FarthestPoint, Random, Stratified
+    from molaug.filters.validity import Validity
+
+_HOMES = {
+    "BoundFilter": "molaug.filters.filter",
+    "FarthestPoint": "molaug.filters.selection",
+    "Filter": "molaug.filters.filter",
+    "MoleculeIndex": "molaug.filters.redundancy",
+    "Random": "molaug.filters.selection",
+    "Redundancy": "molaug.filters.redundancy",
+    "Selector": "molaug.filters.filter",
+    "Stratified": "molaug.filters.selection",
+    "Validity": "molaug.filters.validity",
+    "Verdicts": "molaug.filters.filter",
+    "load_index": "molaug.filters.redundancy",
+}
+
+__all__ = [
+    "BoundFilter",
+    "FarthestPoint",
+    "Filter",
+    "MoleculeIndex",
+    "Random",
+    "Redundancy",
+    "Selector",
+    "Stratified",
+    "Validity",
+    "Verdicts",
+    "load_index",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -97,7 +97,9 @@ def decode(high: NDArray[np.uint8], low: NDArray[np.uint8], n: int, bits: int) -
     width = low_bits(n, bits)
     places = np.flatnonzero(np.unpackbits(high, bitorder="little"))
     if len(places) != n or len(low) != (n * width + 7) // 8:
-        raise ValueError(f"code of {len(places)} integers and {len(low)} bytes; expected {n} and {(n * width + 7) // 8}")
+        raise ValueError(
+            f"code of {len(places)} integers and {len(low)} bytes; expected {n} and {(n * width + 7) // 8}"
+        )
     values = (places - np.arange(n)).astype(np.uint64) << np.uint64(width)
     if width:
         weights = np.uint64(1) << np.arange(width, dtype=np.uint64)

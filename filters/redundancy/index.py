@@ -136,7 +136,9 @@ class MoleculeIndex:
             If the index has no keys of that kind.
         """
         if kind not in self.keys:
-            raise ValueError(f"the index has no {kind!r} keys, only {', '.join(self.keys)}; build it with that kind too")
+            raise ValueError(
+                f"the index has no {kind!r} keys, only {', '.join(self.keys)}; build it with that kind too"
+            )
         held = self.keys[kind]
         asked = np.asarray(keys, dtype=np.uint64) >> np.uint64(64 - self.bits)
         if not len(held):
@@ -282,7 +284,9 @@ class MoleculeIndex:
             )
         digest = sha256((source / _KEYS).read_bytes()).hexdigest()
         if digest != config["sha256"]:
-            raise ValueError(f"{source / _KEYS} has sha256 {digest}, its {_CONFIG} says {config['sha256']}; it is damaged")
+            raise ValueError(
+                f"{source / _KEYS} has sha256 {digest}, its {_CONFIG} says {config['sha256']}; it is damaged"
+            )
         with np.load(source / _KEYS, allow_pickle=False) as arrays:
             keys = {
                 kind: decode(arrays[f"{kind}.high"], arrays[f"{kind}.low"], config["counts"][kind], config["bits"])

@@ -1,0 +1,335 @@
+"""Whether a geometry of a molecule is one that is known: exact RMSD behind an exact pre-screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from rdkit import Chem
+from rdkit.rdBase import BlockLogs
+
+from molaug.structures.chemistry import bonds
+
+#: Mappings of equivalent atoms that are tried at most; beyond it the RMSD is an upper bound.
+MAX_MAPPINGS = 10_000
+
+#: Molecules with at most this many heavy atoms have no shape without their hydrogens.
+_SMALL = 2
+
+#: Rounding of float64 distances, in Å.
+_EPSILON = 1e-9
+
+
+def sorted_distances(numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return all interatomic distances, sorted within each pair of elements.
+
+    They do not change under rotation, reflection, translation or permutation of atoms.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (..., n_atoms, 3).
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape (..., n_atoms * (n_atoms - 1) / 2), in Å.
+
+    Examples
+    --------
+    >>> sorted_distances(np.array([8, 1, 8]), np.array([[0.0, 0, 0], [3, 0, 0], [3, 4, 0]])).tolist()
+    [3.0, 4.0, 5.0]
+    """
+    i, j = np.triu_indices(len(numbers), 1)
+    z = np.asarray(numbers, dtype=np.int64)
+    pair = np.minimum(z[i], z[j]) * 256 + np.maximum(z[i], z[j])
+    distance = np.linalg.norm(positions[..., i, :] - positions[..., j, :], axis=-1)  # (..., n_pairs)
+    order = np.argsort(pair, kind="stable")
+    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
+    blocks = np.split(distance[..., order], starts[1:], axis=-1) if len(order) else []
+    return np.concatenate([np.sort(block, axis=-1) for block in blocks], axis=-1) if blocks else distance
+
+
+def least_rmsd(first: NDArray[np.float64], second: NDArray[np.float64], n_atoms: int) -> NDArray[np.float64]:
+    """Return a lower bound of the RMSD of two geometries from their sorted distances.
+
+    Let eᵢ = xᵢ - R y_π(i) be what is left of the best superposition, both centred, so that Σeᵢ = 0 and
+    Σ|eᵢ|² = n RMSD². Every distance differs by |‖xᵢ - xⱼ‖ - ‖y_π(i) - y_π(j)‖| ≤ |eᵢ - eⱼ|, and
+    Σᵢ<ⱼ|eᵢ - eⱼ|² = n Σ|eᵢ|² - |Σeᵢ|² = n² RMSD². A mapping keeps elements, and of all ways to pair the distances of
+    two elements the sorted one has the least sum of squares, so the n(n-1)/2 sorted distances differ by
+    Σ(d - d')² ≤ n² RMSD², or RMS(d - d') ≤ RMSD √(2n/(n-1)) ≤ 2 RMSD.
+
+    Parameters
+    ----------
+    first
+        From :func:`sorted_distances`, shape (..., n_pairs).
+    second
+        Of the same molecule, shape (..., n_pairs).
+    n_atoms
+        Atoms that the distances are of.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        In Å, shape (...).
+
+    Examples
+    --------
+    >>> float(least_rmsd(np.array([1.0]), np.array([1.2]), 2).round(3))
+    0.1
+    """
+    bound: NDArray[np.float64] = np.sqrt(((first - second) ** 2).sum(axis=-1)) / max(1, n_atoms)
+    return bound
+
+
+def kabsch_rmsd(x: NDArray[np.float64], y: NDArray[np.float64], *, mirror: bool = False) -> NDArray[np.float64]:
+    """Return the RMSD after the best superposition (W. Kabsch, doi:10.1107/S0567739476001873).
+
+    Parameters
+    ----------
+    x
+        Centred positions in Å, shape (..., n_atoms, 3).
+    y
+        Centred positions of the same atoms, broadcast against ``x``.
+    mirror
+        Allow reflections.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        In Å, shape (...).
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 0, 1], [0, 0, -1]])
+    >>> float(kabsch_rmsd(x, x[:, [2, 1, 0]]).round(6))
+    0.0
+    """
+    covariance = np.swapaxes(x, -1, -2) @ y  # (..., 3, 3)
+    values = np.linalg.svd(covariance, compute_uv=False)  # (..., 3), descending
+    least = values[..., 2] if mirror else values[..., 2] * np.sign(np.linalg.det(covariance))
+    overlap = values[..., 0] + values[..., 1] + least
+    square = (x**2).sum(axis=(-1, -2)) + (y**2).sum(axis=(-1, -2)) - 2 * overlap
+    rmsd: NDArray[np.float64] = np.sqrt(np.maximum(square, 0) / max(1, x.shape[-2]))
+    return rmsd
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Skeleton:
+    """The atoms of a geometry that are compared, centred, and what each of them is.
+
+    ``labels`` tell atoms apart that no mapping may exchange: element and number of hydrogens; ``edges`` are the
+    bonds among the atoms compared.
+    """
+
+    numbers: NDArray[np.int64]
+    positions: NDArray[np.float64]
+    labels: tuple[int, ...]
+    edges: tuple[tuple[int, int], ...]
+
+
+def skeleton(numbers: NDArray[np.integer], positions: NDArray[np.float64], *, hydrogens: bool = False) -> Skeleton:
+    """Return what is compared of a geometry.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (n_atoms, 3).
+    hydrogens
+        Compare them too; they always are where there are at most two heavy atoms.
+
+    Returns
+    -------
+    Skeleton
+        Its heavy atoms in the order given, or all atoms.
+    """
+    z = np.asarray(numbers, dtype=np.int64)
+    bonded = bonds(z, positions)
+    chosen = np.arange(len(z)) if hydrogens or (z > 1).sum() <= _SMALL else np.flatnonzero(z > 1)
+    place = np.full(len(z), -1)
+    place[chosen] = np.arange(len(chosen))
+    attached = np.zeros(len(z), dtype=np.int64)
+    for a, b in ((0, 1), (1, 0)):
+        np.add.at(attached, bonded[:, a], z[bonded[:, b]] == 1)
+    edges = place[bonded]
+    x = np.asarray(positions, dtype=np.float64)[chosen]
+    return Skeleton(
+        numbers=z[chosen],
+        positions=x - x.mean(axis=0) if len(x) else x,
+        labels=tuple((z[chosen] * 16 + attached[chosen]).tolist()),
+        edges=tuple(map(tuple, edges[(edges >= 0).all(axis=1)].tolist())),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nearest:
+    """The geometry found: its number, and the RMSD to it in Å (exact at or below the threshold, else a lower bound)."""
+
+    index: int
+    rmsd: float
+
+
+class Conformers:
+    """All known geometries of one molecule, held as arrays in one order of atoms.
+
+    Parameters
+    ----------
+    threshold
+        RMSD in Å at or below which two geometries are the same.
+    exact
+        Decide by RMSD; otherwise by the lower bound from sorted distances alone.
+    mirror
+        Count mirror images as the same geometry.
+    hydrogens
+        Compare hydrogens too.
+    """
+
+    def __init__(self, *, threshold: float, exact: bool = True, mirror: bool = False, hydrogens: bool = False) -> None:
+        self._threshold = threshold
+        self._exact = exact
+        self._mirror = mirror
+        self._hydrogens = hydrogens
+        self._template: Skeleton | None = None
+        self._mappings = np.zeros((0, 0), dtype=np.intp)  # (n_mappings, n_atoms)
+        self._positions = np.zeros((0, 0, 3))  # with room to grow
+        self._distances = np.zeros((0, 0))
+        self._mapped = np.zeros(0, dtype=bool)
+        self._count = 0
+        self._waiting: list[tuple[NDArray[np.integer], NDArray[np.float64]]] = []
+
+    def __len__(self) -> int:
+        return self._count + len(self._waiting)
+
+    def add(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> None:
+        """Take a geometry in.
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers, shape (n_atoms,).
+        positions
+            In Å, shape (n_atoms, 3).
+        """
+        self._waiting.append((numbers, positions))  # most molecules are never asked for again
+
+    def _take_in(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> None:
+        new = skeleton(numbers, positions, hydrogens=self._hydrogens)
+        if self._template is None:
+            self._template = new
+            self._mappings = mappings(new, new)
+            n = len(new.numbers)
+            self._positions = np.zeros((0, n, 3))
+            self._distances = np.zeros((0, n * (n - 1) // 2))
+        if self._count == len(self._positions):
+            self._grow()
+        aligned = self._aligned(new)
+        self._positions[self._count] = new.positions if aligned is None else aligned
+        self._mapped[self._count] = aligned is not None
+        self._distances[self._count] = sorted_distances(new.numbers, new.positions)
+        self._count += 1
+
+    def nearest(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> Nearest | None:
+        """Return a geometry within the threshold where there is one, else the nearest by the lower bound.
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers, shape (n_atoms,).
+        positions
+            In Å, shape (n_atoms, 3).
+
+        Returns
+        -------
+        Nearest or None
+            None where nothing is known yet.
+        """
+        for geometry in self._waiting:
+            self._take_in(*geometry)
+        self._waiting.clear()
+        if self._template is None:
+            return None
+        new = skeleton(numbers, positions, hydrogens=self._hydrogens)
+        m = self._count
+        bound = least_rmsd(self._distances[:m], sorted_distances(new.numbers, new.positions), len(new.numbers))
+        rmsd = bound.copy()
+        close = np.flatnonzero(bound <= self._threshold + _EPSILON)
+        if self._exact and len(close):
+            aligned = self._aligned(new)
+            if aligned is not None:
+                # without a mapping (a bond more or less) only the distances can tell
+                for k in close[np.argsort(bound[close], kind="stable")].tolist():
+                    if self._mapped[k]:
+                        rmsd[k] = self._rmsd(aligned, self._positions[k])
+                    if rmsd[k] <= self._threshold:
+                        return Nearest(index=k, rmsd=float(rmsd[k]))
+        best = int(rmsd.argmin())
+        return Nearest(index=best, rmsd=float(rmsd[best]))
+
+    def _rmsd(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+        return float(kabsch_rmsd(x[self._mappings], y[None], mirror=self._mirror).min())
+
+    def _aligned(self, new: Skeleton) -> NDArray[np.float64] | None:
+        """Return positions in the order of the template, None where its bonds are others."""
+        template = self._template
+        if template is None or template.labels == new.labels and template.edges == new.edges:
+            return new.positions
+        found = mappings(template, new, most=1)
+        if len(found):
+            aligned: NDArray[np.float64] = new.positions[found[0]]
+            return aligned
+        # a stretched bond: rows made from one parent share its order of atoms
+        return new.positions if np.array_equal(template.numbers, new.numbers) else None
+
+    def _grow(self) -> None:
+        room = max(4, self._count)
+        self._positions = np.concatenate([self._positions, np.zeros((room, *self._positions.shape[1:]))])
+        self._distances = np.concatenate([self._distances, np.zeros((room, *self._distances.shape[1:]))])
+        self._mapped = np.concatenate([self._mapped, np.zeros(room, dtype=bool)])
+
+
+def mappings(template: Skeleton, other: Skeleton, *, most: int = MAX_MAPPINGS) -> NDArray[np.intp]:
+    """Return the ways to lay a skeleton over another one, bond on bond.
+
+    Parameters
+    ----------
+    template
+        Gives the order of atoms.
+    other
+        The other skeleton; the same one for the symmetries of a molecule.
+    most
+        Stop after so many.
+
+    Returns
+    -------
+    NDArray[np.intp]
+        Atom k of the template is atom ``[:, k]`` of the other; shape (n_mappings, n_atoms), empty where the graphs
+        differ. The search is exhaustive below ``most``.
+    """
+    n = len(template.labels)
+    if sorted(template.labels) != sorted(other.labels) or len(template.edges) != len(other.edges):
+        return np.zeros((0, n), dtype=np.intp)
+    with BlockLogs():
+        found = _graph(other.labels, other.edges).GetSubstructMatches(
+            _graph(template.labels, template.edges), uniquify=False, maxMatches=most
+        )
+    return np.array(found, dtype=np.intp).reshape(-1, n)
+
+
+@lru_cache(maxsize=4096)
+def _graph(labels: tuple[int, ...], edges: tuple[tuple[int, int], ...]) -> Chem.Mol:
+    mol = Chem.RWMol()
+    for label in labels:
+        # the isotope carries the number of hydrogens: a query atom matches equal element and isotope only
+        atom = Chem.Atom(label // 16)
+        atom.SetIsotope(label % 16 + 1)
+        atom.SetNoImplicit(True)
+        mol.AddAtom(atom)
+    for i, j in edges:
+        mol.AddBond(i, j, Chem.BondType.SINGLE)
+    return mol.GetMol()
