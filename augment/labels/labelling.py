@@ -1,0 +1,136 @@
+"""Batches labelled and relaxed, one structure at a time in a process of its own fate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molaug.isolation import Outcome, isolated
+from molaug.labels.labeller import LabelError, Labeller
+from molaug.labels.relaxation import Relaxation
+from molaug.structures import Structure, Structures
+from molaug.structures.hashing import content_key
+
+#: Seconds for one structure unless told otherwise.
+TIME_LIMIT = 600.0
+
+
+def label(
+    structures: Structures, labeller: Labeller | str = "gfn2-xtb", *, time_limit: float | None = TIME_LIMIT
+) -> Structures:
+    """Label the rows that are alive.
+
+    Parameters
+    ----------
+    structures
+        Any rows; those rejected earlier are left alone.
+    labeller
+        A labeller or the name of its calculator.
+    time_limit
+        Seconds for each structure.
+
+    Returns
+    -------
+    Structures
+        All rows, in order, with ``energy``, ``forces`` and ``level``; failures are rejected with a reason.
+
+    Examples
+    --------
+    >>> from ase.build import molecule
+    >>> round(label(Structures.from_ase(molecule("H2")))[0].energy, 2)
+    -26.7
+    """
+    labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
+    labeller.calculator_of(_HYDROGEN)  # a missing package or a wrong option stops here, not once for each row
+    outcomes = isolated(labeller.label, _alive(structures), time_limit=time_limit)
+    energies: list[float | None] = []
+    forces: list[NDArray[np.float64] | None] = []
+    levels: list[str | None] = []
+    reasons: list[str | None] = []
+    for row in structures:
+        if row.reason is not None:
+            energies.append(row.energy)
+            forces.append(row.forces)
+            levels.append(row.level)
+            reasons.append(None)
+            continue
+        outcome = next(outcomes)
+        energy, force = outcome.value if outcome.value is not None else (None, None)
+        energies.append(energy)
+        forces.append(force)
+        levels.append(None if energy is None else labeller.level)
+        reasons.append(_reason(labeller.name, outcome))
+    return structures.with_columns({"energy": energies, "forces": forces, "level": levels}).reject(reasons)
+
+
+def relax(
+    structures: Structures,
+    relaxation: Relaxation,
+    labeller: Labeller | str = "gfn2-xtb",
+    *,
+    time_limit: float | None = TIME_LIMIT,
+) -> Structures:
+    """Relax the rows that are alive.
+
+    Parameters
+    ----------
+    structures
+        Any rows; those rejected earlier are left alone.
+    relaxation
+        How.
+    labeller
+        Whose calculator gives the forces, or its name.
+    time_limit
+        Seconds for each structure.
+
+    Returns
+    -------
+    Structures
+        All rows, in order. A relaxed row has a new id and its old one in ``relaxed_from``; labels that it had are
+        gone. Failures keep their geometry and are rejected with a reason.
+    """
+    labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
+    labeller.calculator_of(_HYDROGEN)
+    outcomes = isolated(partial(_relaxed, relaxation, labeller), _alive(structures), time_limit=time_limit)
+    columns: dict[str, list[Any]] = {"id": [], "positions": [], "relaxed_from": []}
+    reasons: list[str | None] = []
+    for row in structures:
+        moved: Structure | None = None
+        if row.reason is None:
+            outcome = next(outcomes)
+            moved = outcome.value
+            reasons.append(_reason(relaxation.name, outcome))
+        else:
+            reasons.append(None)
+        kept = row if moved is None else moved
+        columns["positions"].append(kept.positions)
+        columns["relaxed_from"].append(kept.extra.get("relaxed_from"))
+        columns["id"].append(
+            row.id
+            if moved is None
+            else content_key(moved.numbers, moved.positions, moved.charge, moved.multiplicity, moved.smiles)
+        )
+    cleared = {"energy": None, "forces": None, "level": None}
+    return structures.with_columns({**columns, **cleared}).reject(reasons)
+
+
+_HYDROGEN = Structures.from_arrays([[1, 1]], [np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]])])[0]
+
+
+def _alive(structures: Structures) -> Iterable[Structure]:
+    return (row for row in structures if row.reason is None)
+
+
+def _relaxed(relaxation: Relaxation, labeller: Labeller, structure: Structure) -> Structure:
+    return relaxation.relax(structure, labeller)
+
+
+def _reason(author: str, outcome: Outcome[Any]) -> str | None:
+    if outcome.reason is None:
+        return None
+    # the class of our own error says nothing that its message does not
+    return f"{author}: {outcome.reason.removeprefix(f'{LabelError.__name__}: ')}"
