@@ -6,6 +6,7 @@ what was found and in which row.
 Examples
 --------
 >>> from molaug.generators.conformers import Conformers
+>>> from rdkit import Chem
 >>> alkanes = Structures.concat(Structures.from_rdkit(Chem.MolFromSmiles(s)) for s in ("CC", "CCC"))
 >>> check_generator(Conformers(), alkanes, n=3, processes=0)
 """
@@ -50,6 +51,8 @@ def check_generator(
 ) -> None:
     """Check that a generator keeps the contract of :class:`molaug.generators.generator.Generator`.
 
+    An AssertionError names the clause that does not hold.
+
     Parameters
     ----------
     generator
@@ -65,8 +68,6 @@ def check_generator(
 
     Raises
     ------
-    AssertionError
-        If a clause does not hold.
     ValueError
         If the parents are too few to tell.
     """
@@ -97,6 +98,8 @@ def check_filter(
 ) -> None:
     """Check that a filter keeps the contract of :class:`molaug.filters.filter.Filter`.
 
+    An AssertionError names the clause that does not hold.
+
     Parameters
     ----------
     judge
@@ -110,8 +113,6 @@ def check_filter(
 
     Raises
     ------
-    AssertionError
-        If a clause does not hold.
     ValueError
         If there are too few candidates to tell, or some are rejected already.
     """

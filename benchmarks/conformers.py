@@ -153,7 +153,8 @@ def recall(data: Path, elements: int) -> Iterator[str]:
     ways: dict[str, Callable[[Structures], Chem.Mol]] = {
         "RDKit ETKDGv3": partial(raw_conformers, relax=False),
         "RDKit ETKDGv3 + MMFF94s": partial(raw_conformers, relax=True),
-        "molaug": our_conformers,
+        "molaug": partial(our_conformers, generator=Conformers()),
+        "molaug, copies kept": partial(our_conformers, generator=Conformers(prune_rms=None)),
     }
     yield f"\n{len(references)} AMONs of {elements} heavy atoms (AGZ7), {RECALL_CONFORMERS} conformers each\n"
     yield f"| way | COV-R@{RECALL_RADIUS} Å / % | COV-R@0.1 Å / % | AMR-R / Å | median / Å | conformers kept |"
@@ -183,9 +184,9 @@ def raw_conformers(reference: Structures, relax: bool) -> Chem.Mol:
     return mol
 
 
-def our_conformers(reference: Structures) -> Chem.Mol:
+def our_conformers(reference: Structures, generator: Conformers) -> Chem.Mol:
     mol = plain(reference)
-    for batch in Conformers().propose(reference, RECALL_CONFORMERS, 0):
+    for batch in generator.propose(reference, RECALL_CONFORMERS, 0):
         for row in batch.filter(batch.alive):
             conformer = Chem.Conformer(len(row.numbers))
             conformer.SetPositions(np.ascontiguousarray(row.positions))
