@@ -345,7 +345,8 @@ def _contacts(batch: Structures, min_bond: float) -> tuple[NDArray[np.float64], 
 
 def _unbonded(z: NDArray[np.int_], x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return distances as fractions of the van der Waals radii, infinite for bonds and below the diagonal."""
-    ratio = np.linalg.norm(x[:, None] - x[None], axis=-1) / (_VDW[z][:, None] + _VDW[z][None])  # (n_atoms, n_atoms)
+    ratio: NDArray[np.float64] = np.linalg.norm(x[:, None] - x[None], axis=-1)  # (n_atoms, n_atoms)
+    ratio /= _VDW[z][:, None] + _VDW[z][None]
     bonded = bonds(z, x)
     ratio[bonded[:, 0], bonded[:, 1]] = np.inf
     ratio[np.tril_indices(len(z))] = np.inf

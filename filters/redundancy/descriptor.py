@@ -107,7 +107,8 @@ def distance_histograms(batch: Structures) -> NDArray[np.float32]:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     vectors[~batch.has_geometry] = 0
-    return vectors.astype(np.float32)
+    single: NDArray[np.float32] = vectors.astype(np.float32)
+    return single
 
 
 class Neighbours:

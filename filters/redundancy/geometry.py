@@ -277,7 +277,7 @@ class Conformers:
     def _aligned(self, new: Skeleton) -> NDArray[np.float64] | None:
         """Return positions in the order of the template, None where its bonds are others."""
         template = self._template
-        if template is None or template.labels == new.labels and template.edges == new.edges:
+        if template is None or (template.labels == new.labels and template.edges == new.edges):
             return new.positions
         found = mappings(template, new, most=1)
         if len(found):

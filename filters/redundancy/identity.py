@@ -66,7 +66,7 @@ class Ledger:
         self._ids, self._id_keys = _NONE, _NONE
         self._added: dict[int, list[int]] = {}
         self._added_ids: dict[str, int] = {}
-        self._pending: list[tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.bool_]]] = []
+        self._pending: list[tuple[NDArray[np.uint64], NDArray[np.uint64]]] = []
 
     def read(self, batch: Structures) -> None:
         """Take a batch of the base in; :meth:`close` ends it.
@@ -76,15 +76,15 @@ class Ledger:
         batch
             Rows of the base.
         """
-        keys, named = identities(batch, self._kind)
-        self._pending.append((keys, keys64(batch.ids), named))
+        keys, _ = identities(batch, self._kind)
+        self._pending.append((keys, keys64(batch.ids)))
         self._hold(batch if self._geometries else None, len(batch))
 
     def close(self) -> None:
         """Sort what was read."""
         if not self._pending:
             return
-        keys, ids, named = (np.concatenate(part) for part in zip(*self._pending, strict=True))
+        keys, ids = (np.concatenate(part) for part in zip(*self._pending, strict=True))
         self._pending.clear()
         self._rows = np.argsort(keys, kind="stable")
         self._keys = keys[self._rows]

@@ -118,7 +118,8 @@ def _name(mol: Chem.Mol, smiles: str, kind: Kind) -> str | None:
             text: str = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
             if text == smiles:
                 break
-            smiles, mol = text, Chem.MolFromSmiles(text)
-            if mol is None:
+            again = parse(text)
+            if again is None:
                 return None
+            smiles, mol = text, again
     return smiles

@@ -75,6 +75,8 @@ class Redundancy:
     ------
     ValueError
         If an option is unknown or a threshold is negative.
+    TypeError
+        If ``against`` is one text rather than several.
 
     Examples
     --------
@@ -107,8 +109,9 @@ class Redundancy:
         ):
             if value not in allowed:
                 raise ValueError(f"{title} {value!r}; expected {' or '.join(map(repr, allowed))}")
-        if isinstance(self.against, str):
-            raise ValueError(f"against {self.against!r}; expected several names, such as ({self.against!r},)")
+        given: object = self.against
+        if isinstance(given, str):
+            raise TypeError(f"against {given!r}; expected a sequence of names, such as ({given!r},)")
         if self.rmsd < 0 or (self.descriptor is not None and self.descriptor < 0):
             raise ValueError(f"rmsd {self.rmsd} Å, descriptor {self.descriptor}; expected none below 0")
         if self.max_per_molecule is not None and self.max_per_molecule < 1:
@@ -294,7 +297,8 @@ class BoundRedundancy:
         for name, index in reversed(self._references.items()):
             where[index.contains(keys, kind=self._limits.kind) & named] = name
         where[self._ledger.in_base(keys) & named] = "base"
-        return where.tolist()
+        found: list[str | None] = where.tolist()
+        return found
 
     @property
     def limits(self) -> Redundancy:
