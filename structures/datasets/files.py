@@ -31,7 +31,7 @@ from molaug.structures.doors.parquet import iter_parquet, parquet_files
 from molaug.structures.table import Structures
 
 #: Tags of an SDF that are labels or provenance; other numeric tags become further columns.
-_TAGS = (*ENERGY_KEYS, "level", "origin", "parent", "seed")
+_TAGS = (*ENERGY_KEYS, "level", "origin", "parent", "seed", "multiplicity")
 
 
 def read_ase(
@@ -296,7 +296,7 @@ def _sdf_row(mol: Chem.Mol, name: str, three_d: bool, bonds: bool, audit: Audit)
         numbers=z,
         positions=x,
         charge=charge,
-        multiplicity=m,
+        multiplicity=int(tags.get("multiplicity", m)),
         smiles=smiles,
         energy=energy,
         level=str(tags["level"]) if "level" in tags else None,

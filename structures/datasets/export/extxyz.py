@@ -90,9 +90,9 @@ def _value(value: Any) -> str:
         return repr(value)
     if isinstance(value, str):
         quoted = _quoted(value)
-        found = key_val_str_to_dict(f"x={quoted}")["x"]
         # texts that would be read as numbers or truth values (a parent id of digits, hydrogen fluoride)
-        return quoted if isinstance(found, str) and found == value else _quoted(f"_JSON {json.dumps(value)}")
+        plain = not value.startswith("_JSON") and key_val_str_to_dict(f"x={quoted}")["x"]
+        return quoted if isinstance(plain, str) and plain == value else _quoted(f"_JSON {json.dumps(value)}")
     if all(isinstance(item, int | float) for item in value) and len(value) > 1:
         return _quoted(" ".join(repr(item) for item in value))
     return _quoted(f"_JSON {json.dumps(value)}")

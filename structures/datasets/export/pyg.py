@@ -19,7 +19,7 @@ class MolaugInMemoryDataset(InMemoryDataset):  # type: ignore[misc]
     """Structures as torch-geometric's ``InMemoryDataset``.
 
     Each item has ``z``, ``pos`` (Å), ``y`` (energy in eV, float64), ``forces`` (eV/Å), ``charge``, ``multiplicity``,
-    ``smiles``, ``level``, ``name`` (the content id) and the numeric further columns.
+    ``smiles`` and ``level`` (empty where unknown), ``name`` (the content id) and the numeric further columns.
 
     Parameters
     ----------
@@ -74,7 +74,10 @@ def write_pyg(
     items: list[Data] = []
     for batch in batches:
         kept = with_geometry(batch, audit)
-        items += to_pyg(kept)
+        for item in to_pyg(kept):
+            # an attribute that is None counts as absent when items are collated
+            item.smiles, item.level = item.get("smiles") or "", item.get("level") or ""
+            items.append(item)
         audit.keep(len(kept))
     if not items:
         raise ValueError(f"{path.name}: no row with positions to write")

@@ -42,7 +42,9 @@ def write_sdf(
                 if mol is None:
                     audit.drop(s.id, "no bond graph that fits the geometry")
                     continue
-                tags = {energy_key: s.energy, "level": s.level, "origin": s.origin, "parent": s.parent, "seed": s.seed}
+                # bare atoms lose unpaired electrons in the format's own radical field
+                tags = {"multiplicity": s.multiplicity, energy_key: s.energy, "level": s.level, "origin": s.origin}
+                tags |= {"parent": s.parent, "seed": s.seed}
                 for tag, value in {**tags, **s.extra}.items():
                     if isinstance(value, str | int | float):
                         mol.SetProp(tag, value if isinstance(value, str) else repr(value))
