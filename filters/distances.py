@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.structures import Structures
+
 #: Pairs handled at once: bounds the memory to about a hundred megabytes.
 MAX_PAIRS = 2_000_000
 
@@ -51,6 +53,29 @@ def by_size(n_atoms: NDArray[np.int64], *, pairs: int = MAX_PAIRS) -> Iterator[N
         step = max(1, pairs // max(1, size * (size - 1) // 2))
         for start in range(0, len(rows), step):
             yield rows[start : start + step]
+
+
+def finite(batch: Structures) -> NDArray[np.bool_]:
+    """Tell which structures have a geometry without NaN or infinity.
+
+    Parameters
+    ----------
+    batch
+        Any rows.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        Shape (n,).
+
+    Examples
+    --------
+    >>> finite(Structures.from_arrays([[2], [2]], [None, [[0.0, 0.0, 0.0]]], smiles=["[He]"] * 2)).tolist()
+    [False, True]
+    """
+    bad = ~np.isfinite(batch.positions).all(axis=1)
+    spoiled = np.bincount(np.repeat(np.arange(len(batch)), batch.n_atoms), weights=bad, minlength=len(batch)) > 0
+    return batch.has_geometry & ~spoiled
 
 
 def pairs_within(

@@ -13,7 +13,7 @@ from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 from rdkit.rdBase import BlockLogs
 
-from molaug.filters.distances import pairs_within
+from molaug.filters.distances import finite, pairs_within
 from molaug.filters.filter import Verdicts
 from molaug.structures import Structure, Structures
 from molaug.structures.chemistry import (
@@ -321,7 +321,7 @@ def _contacts(batch: Structures, min_bond: float) -> tuple[NDArray[np.float64], 
     z, x, offsets = batch.numbers.astype(int), batch.positions, batch.offsets
     neighbours = np.zeros(len(z), dtype=np.int64)
     row_of = np.repeat(np.arange(n), batch.n_atoms)
-    for pairs in pairs_within(offsets, x, np.flatnonzero(batch.has_geometry)):
+    for pairs in pairs_within(offsets, x, np.flatnonzero(finite(batch))):
         zi, zj = z[pairs.i], z[pairs.j]
         reach = pairs.distance / (covalent_radii[zi] + covalent_radii[zj])
         close = reach < BOND_FACTOR

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit.Chem import rdFingerprintGenerator
 
-from molaug.filters.distances import pairs_within
+from molaug.filters.distances import finite, pairs_within
 from molaug.structures import Structures
 from molaug.structures.chemistry import parse
 
@@ -57,7 +57,7 @@ def describe(batch: Structures, descriptor: Descriptor) -> tuple[NDArray[np.floa
         Whether there is one: ``distances`` need a geometry, ``morgan`` needs a SMILES. Shape (n,).
     """
     if descriptor == "distances":
-        return distance_histograms(batch), batch.has_geometry
+        return distance_histograms(batch), finite(batch)
     vectors = np.zeros((len(batch), _MORGAN_BITS), dtype=np.float32)
     there = np.zeros(len(batch), dtype=bool)
     for row, smiles in enumerate(batch.column("smiles")):
@@ -90,10 +90,11 @@ def distance_histograms(batch: Structures) -> NDArray[np.float32]:
     >>> distance_histograms(water).shape
     (1, 237)
     """
+    there = finite(batch)
     n, bins = len(batch), len(_CENTRES)
     classes = _CLASS[batch.numbers]
     histogram = np.zeros(n * _N_PAIRS * bins)
-    for pairs in pairs_within(batch.offsets, batch.positions, np.flatnonzero(batch.has_geometry)):
+    for pairs in pairs_within(batch.offsets, batch.positions, np.flatnonzero(there)):
         near = pairs.distance < _CUTOFF
         r = pairs.distance[near]
         place = (pairs.row[near] * _N_PAIRS + _PAIR[classes[pairs.i[near]], classes[pairs.j[near]]]) * bins
@@ -106,7 +107,7 @@ def distance_histograms(batch: Structures) -> NDArray[np.float32]:
     vectors = np.concatenate([histogram.reshape(n, _N_PAIRS * bins), composition], axis=1)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    vectors[~batch.has_geometry] = 0
+    vectors[~there] = 0
     single: NDArray[np.float32] = vectors.astype(np.float32)
     return single
 

@@ -176,8 +176,10 @@ class Ledger:
             table, row = self._tables[held], place - int(self._starts[held])
             positions = None if table is None else table.column("positions")[row].values
             if table is not None and positions is not None:
-                numbers = np.asarray(table.column("numbers")[row].values, dtype=np.uint8)
-                yield table.column("id")[row].as_py(), numbers, np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+                x = np.asarray(positions, dtype=np.float64).reshape(-1, 3)
+                if np.isfinite(x).all():
+                    numbers = np.asarray(table.column("numbers")[row].values, dtype=np.uint8)
+                    yield table.column("id")[row].as_py(), numbers, x
 
     def _hold(self, batch: Structures | None, n: int) -> None:
         self._tables.append(None if batch is None else batch.table.select(["id", "numbers", "positions"]))

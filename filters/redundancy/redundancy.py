@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.filters.distances import finite
 from molaug.filters.filter import Verdicts
 from molaug.filters.redundancy.descriptor import Descriptor, Neighbours, Search, describe
 from molaug.filters.redundancy.geometry import Conformers, Nearest
@@ -227,7 +228,7 @@ class BoundRedundancy:
         self._ledger.add(candidates, keys)
         self._remember(candidates)
         offsets, numbers, positions = candidates.offsets, candidates.numbers, candidates.positions
-        geometry = candidates.has_geometry
+        geometry = finite(candidates)
         for row, (key, name) in enumerate(zip(keys.tolist(), candidates.ids, strict=True)):
             atoms = slice(offsets[row], offsets[row + 1])
             known = self._shapes.get(_place(key, numbers[atoms]))
@@ -349,6 +350,7 @@ class _Review:
         self._parent_keys = judge.ledger.molecules_of(self._parents)
         self._offsets, self._numbers, self._positions = batch.offsets, batch.numbers, batch.positions
         self._geometry = batch.has_geometry.tolist()
+        self._broken = (batch.has_geometry & ~finite(batch)).tolist()
         self._smiles = batch.column("smiles")
         self._shapes: dict[_Place, _Shapes] = {}
         self._kept: dict[int, int] = {}
@@ -364,7 +366,8 @@ class _Review:
         keys = self._keys[start:stop].tolist()
         for row, key in enumerate(keys, start):
             k = row - start
-            reason = self._molecule(row, key) or self._shape(row, key)
+            reason = "positions are not finite" if self._broken[row] else None
+            reason = reason or self._molecule(row, key) or self._shape(row, key)
             if reason is None and close is not None and there[k]:
                 reason = close[k] or self._close_to_taken(vectors, k, taken, start)
             self.reasons.append(reason)

@@ -111,7 +111,7 @@ def test_small_molecules_agree_with_brute_force_over_all_atoms(name: str) -> Non
     atoms = molecule(name)
     rng = np.random.default_rng(1)
     for _ in range(3):
-        y = atoms.positions + rng.normal(scale=0.1, size=(len(atoms), 3))
+        y = atoms.positions + rng.normal(scale=0.05, size=(len(atoms), 3))
         known = Conformers(threshold=5.0)
         known.add(atoms.numbers, atoms.positions)
         found = known.nearest(*scrambled(atoms.numbers, y, 2))

@@ -114,6 +114,16 @@ def test_rows_that_belie_their_graph_do_no_harm() -> None:
     assert Redundancy().bound([]).judge(rows).keep.tolist() == [True, True]
 
 
+def test_broken_positions_stop_nothing(pentanol: Structures) -> None:
+    one = pentanol.slice(0, 1)
+    broken = one.with_columns({"positions": [np.full(3 * int(one.n_atoms[0]), np.nan)], "parent": one.ids[0]})
+    judge = Redundancy(descriptor=0.01).bound([broken])
+    judge.accept(broken)
+    child = pentanol.slice(1, 2).with_columns({"parent": one.ids[0]})
+    found = judge.judge(Structures.concat([broken, child]))
+    assert found.reason == ["positions are not finite", None]
+
+
 def test_descriptors_reject_near_rows_of_any_molecule(pentanol: Structures) -> None:
     rows = Structures.concat([pentanol, conformers("CCCCCN", 3)])
     vectors = distance_histograms(rows).astype(float)
