@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from molaug.labels.dft import b3lyp_6_31g_2df_p, wb97x_6_31g_d
 
 LEVELS = {"b3lyp/6-31g(2df,p)": b3lyp_6_31g_2df_p, "wb97x/6-31g(d)": wb97x_6_31g_d}
-MULTIPLICITIES = {"H": 2, "C": 3, "N": 4, "O": 3, "F": 2, "O2": 3, "OS": 3, "S2": 3}
+MULTIPLICITIES = {"H": 2, "C": 3, "N": 4, "O": 3, "F": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +130,7 @@ def ani1(data: Path, n: int) -> Iterator[Case]:
 
 
 def ani2x(data: Path) -> Iterator[Case]:
-    """Give the diatomics of ANI-2x, each at its lowest point."""
+    """Give the diatomics of ANI-2x, each at its lowest point; all are singlets there, even O2."""
     with h5py.File(data / "ani/ani2x_diatomics.hdf5") as file:
         record = file["002"]
         species, energies = record["species"][()], record["energies"][()]
@@ -138,11 +138,9 @@ def ani2x(data: Path) -> Iterator[Case]:
             rows = np.flatnonzero((species == pair).all(axis=1))
             k = rows[energies[rows].argmin()]
             atoms = Atoms(pair, record["coordinates"][k].astype(np.float64))
-            formula = atoms.get_chemical_formula()
-            atoms.info["multiplicity"] = MULTIPLICITIES.get(formula, 1)
             yield Case(
                 source="ANI-2x diatomics",
-                name=formula,
+                name=atoms.get_chemical_formula(),
                 level="wb97x/6-31g(d)",
                 atoms=atoms,
                 energy=float(energies[k]),
