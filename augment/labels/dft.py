@@ -85,7 +85,7 @@ class PySCFCalculator(Calculator):  # type: ignore[misc]
     >>> hydrogen = Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.74]])
     >>> hydrogen.calc = PySCFCalculator(functional="b3lyp", basis="6-31g(d)")
     >>> round(hydrogen.get_potential_energy(), 2)
-    -31.98
+    -31.99
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
