@@ -205,14 +205,13 @@ def _template(smiles: str) -> tuple[Chem.Mol, Chem.Mol, list[int], bool] | None:
     if mol is None:
         return None
     claimed = Chem.AddHs(mol)
-    query = Chem.RWMol()
-    for atom in claimed.GetAtoms():
-        bare = Chem.Atom(atom.GetAtomicNum())
-        bare.SetNoImplicit(True)
-        query.AddAtom(bare)
-    for bond in claimed.GetBonds():
+    # by index: RDKit's iterators over atoms and bonds cost more than the match itself
+    numbers = bytes(claimed.GetAtomWithIdx(k).GetAtomicNum() for k in range(claimed.GetNumAtoms()))
+    query = Chem.RWMol(_atoms(numbers))
+    for k in range(claimed.GetNumBonds()):
+        bond = claimed.GetBondWithIdx(k)
         query.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
-    atoms = sorted(atom.GetAtomicNum() for atom in claimed.GetAtoms())
+    atoms = sorted(numbers)
     return claimed, query.GetMol(), atoms, not any(mark in smiles for mark in "@/\\")
 
 

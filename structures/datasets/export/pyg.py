@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch_geometric.data import Data, InMemoryDataset
 
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.export.writing import with_geometry
 from molaug.structures.doors.pyg_data import to_pyg
 from molaug.structures.table import Structures
+
+with warnings.catch_warnings():  # torch-geometric's own, and where warnings are errors it could not be imported
+    warnings.filterwarnings("ignore", "`torch.jit.script` is deprecated", DeprecationWarning)
+    from torch_geometric.data import Data, InMemoryDataset
 
 
 class MolaugInMemoryDataset(InMemoryDataset):  # type: ignore[misc]

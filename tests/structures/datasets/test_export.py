@@ -215,7 +215,7 @@ def test_torch_geometric(tmp_path):
     batch = next(iter(DataLoader(dataset, batch_size=40)))
     assert np.allclose(batch.pos.numpy(), BATCH.positions, atol=1e-6)
     assert np.allclose(batch.forces.numpy(), BATCH.forces, atol=1e-6)
-    with pytest.raises(ValueError, match="some rows lack forces, y"):
+    with pytest.raises(ValueError, match="some rows lack forces, score, y"):
         export(Structures.concat([BATCH, open_dataset("g2").read()]), tmp_path / "b.pt")
     with pytest.raises(FileNotFoundError, match="no such file"):
         MolaugInMemoryDataset(tmp_path / "none.pt")
