@@ -58,7 +58,9 @@ class Random:
         ValueError
             If the budget is negative.
         """
-        return _ranking(candidates.ids, seed, self.name)[: _checked(budget)]
+        if budget < 0:
+            raise ValueError(f"budget {budget}; expected at least 0")
+        return _ranking(candidates.ids, seed, self.name)[:budget]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,7 +104,8 @@ class Stratified:
         ValueError
             If the budget is negative.
         """
-        _checked(budget)
+        if budget < 0:
+            raise ValueError(f"budget {budget}; expected at least 0")
         origins = [origin or "" for origin in candidates.column("origin")]
         turns: dict[str, int] = {}
         order = []
@@ -180,7 +183,8 @@ class FarthestPoint:
         ValueError
             If the budget is negative.
         """
-        _checked(budget)
+        if budget < 0:
+            raise ValueError(f"budget {budget}; expected at least 0")
         # all further steps see the candidates in an order that their ids fix, so that the order given cannot matter
         order = _ranking(candidates.ids, seed, self.name)
         vectors, there = describe(candidates.take(order), self.descriptor)
@@ -202,12 +206,6 @@ class FarthestPoint:
             described, there = describe(batch, self.descriptor)
             known.add(described[there])
         return known.nearest(vectors)[0]
-
-
-def _checked(budget: int) -> int:
-    if budget < 0:
-        raise ValueError(f"budget {budget}; expected at least 0")
-    return budget
 
 
 def _ranking(ids: Sequence[str], seed: int, name: str) -> NDArray[np.int64]:

@@ -18,6 +18,9 @@ MAX_MAPPINGS = 10_000
 #: Molecules with at most this many heavy atoms have no shape without their hydrogens.
 _SMALL = 2
 
+#: Superpositions computed at once: bounds the memory, and the work done beyond the first geometry that is the same.
+_TOGETHER = 512
+
 #: Rounding of float64 distances, in Å.
 _EPSILON = 1e-9
 
@@ -263,16 +266,22 @@ class Conformers:
             aligned = self._aligned(new)
             if aligned is not None:
                 # without a mapping (a bond more or less) only the distances can tell
-                for k in close[np.argsort(bound[close], kind="stable")].tolist():
-                    if self._mapped[k]:
-                        rmsd[k] = self._rmsd(aligned, self._positions[k])
-                    if rmsd[k] <= self._threshold:
-                        return Nearest(index=k, rmsd=float(rmsd[k]))
+                order = close[np.argsort(bound[close], kind="stable")]
+                order = order[self._mapped[order]]
+                step = max(1, _TOGETHER // len(self._mappings))
+                for group in (order[start : start + step] for start in range(0, len(order), step)):
+                    rmsd[group] = self._rmsd(aligned, self._positions[group])
+                    same = group[rmsd[group] <= self._threshold]
+                    if len(same):
+                        return Nearest(index=int(same[0]), rmsd=float(rmsd[same[0]]))
         best = int(rmsd.argmin())
         return Nearest(index=best, rmsd=float(rmsd[best]))
 
-    def _rmsd(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-        return float(kabsch_rmsd(x[self._mappings], y[None], mirror=self._mirror).min())
+    def _rmsd(self, x: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the RMSD of one geometry to each of some, over all mappings."""
+        every = kabsch_rmsd(x[self._mappings][None], known[:, None], mirror=self._mirror)  # (n_known, n_mappings)
+        least: NDArray[np.float64] = every.min(axis=1)
+        return least
 
     def _aligned(self, new: Skeleton) -> NDArray[np.float64] | None:
         """Return positions in the order of the template, None where its bonds are others."""

@@ -103,9 +103,8 @@ class MoleculeIndex:
                 parts[kind].append(keys)
                 # compact whenever as much has come in as is held: each key is sorted a logarithmic number of times
                 if sum(map(len, parts[kind][1:])) > max(len(parts[kind][0]), 1 << 20):
-                    parts[kind] = [np.unique(np.concatenate(parts[kind]))]
-        empty = np.zeros(0, dtype=np.uint64)
-        return cls(keys={kind: np.unique(np.concatenate([empty, *parts[kind]])) for kind in wanted}, unread=unread)
+                    parts[kind] = [_union(parts[kind])]
+        return cls(keys={kind: _union(parts[kind]) for kind in wanted}, unread=unread)
 
     def __len__(self) -> int:
         """Return the number of distinct molecules under the first kind of name."""
@@ -192,7 +191,7 @@ class MoleculeIndex:
             raise ValueError(f"indices of {[list(index.keys) for index in every]} share no kind of name")
         bits = min(index.bits for index in every)
         cut = [index.truncated(bits) for index in every]
-        keys = {kind: np.unique(np.concatenate([index.keys[kind] for index in cut])) for kind in kinds}
+        keys = {kind: _union([index.keys[kind] for index in cut]) for kind in kinds}
         return MoleculeIndex(keys=keys, bits=bits, unread=sum(index.unread for index in every))
 
     def truncated(self, bits: int) -> MoleculeIndex:
@@ -215,7 +214,7 @@ class MoleculeIndex:
         """
         if bits > self.bits:
             raise ValueError(f"{bits} bits asked of an index that holds {self.bits}")
-        cut = {kind: np.unique(keys >> np.uint64(self.bits - bits)) for kind, keys in self.keys.items()}
+        cut = {kind: _union([keys >> np.uint64(self.bits - bits)]) for kind, keys in self.keys.items()}
         return MoleculeIndex(keys=cut, bits=bits, unread=self.unread)
 
     def save(self, folder: str | Path, *, card: str | None = None, **about: Any) -> Path:
@@ -334,6 +333,15 @@ def _places() -> list[Path]:
     return [*given, Path(str(files("molaug.filters"))).parent / "checkpoints"]
 
 
+def _union(parts: Sequence[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Return the distinct keys in order; sorted in place, which takes half the memory of np.unique."""
+    keys = np.concatenate([np.zeros(0, dtype=np.uint64), *parts])
+    keys.sort()
+    if len(keys):
+        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+    return keys
+
+
 def _chunks(molecules: Iterable[str | Structures]) -> Iterator[list[str | None]]:
     waiting: list[str | None] = []
     for item in molecules:
@@ -352,7 +360,7 @@ def _keys_of(smiles: list[str | None], kinds: tuple[Kind, ...]) -> tuple[list[ND
     found = [names(text, kinds) for text in dict.fromkeys(smiles) if text is not None]
     unread = sum(text is None or all(name is None for name in names(text, kinds)) for text in smiles)
     columns = zip(*found, strict=True) if found else [()] * len(kinds)
-    return [np.unique(keys64([name for name in column if name is not None])) for column in columns], unread
+    return [_union([keys64([name for name in column if name is not None])]) for column in columns], unread
 
 
 def _mapped(

@@ -136,6 +136,8 @@ class Redundancy:
     def bound(self, base: Iterable[Structures]) -> BoundRedundancy:
         """Return the judge for a base, which is read once.
 
+        An index that does not exist, or lacks the names that are compared, is an error here.
+
         Parameters
         ----------
         base
@@ -145,13 +147,6 @@ class Redundancy:
         -------
         BoundRedundancy
             Knows the molecules of the base and of the indices.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no index of a name.
-        ValueError
-            If an index lacks the kind of names that is compared.
         """
         return BoundRedundancy(self, base)
 
