@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import multiprocessing
 import os
 import sys
@@ -11,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -128,7 +128,8 @@ def _pool() -> ProcessPool:
             )
         pool = ProcessPool(max_workers=1, initializer=start_worker, context=process_context())
         _POOLS[pid] = pool
-        atexit.register(_stop, pool)
+        # unlike atexit this runs in child processes too, before they wait for children of their own
+        Finalize(pool, _stop, args=(pool,), exitpriority=10)
     return pool
 
 

@@ -1,0 +1,529 @@
+"""From a database and a budget to an augmented dataset: the stages of a run, each a set of shards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from molaug.filters.filter import BoundFilter, Filter, Selector, apply
+from molaug.funnel import Funnel, Tally
+from molaug.generators.generator import Generator
+from molaug.labels import Labeller, Relaxation, check_level
+from molaug.progress import Progress
+from molaug.runs import Unit, make
+from molaug.structures import Structures
+from molaug.structures.datasets import Dataset, Provenance, export, write_dataset
+from molaug.structures.datasets.dataset import rebatch
+from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
+
+#: Rows of a rejected shard.
+_REJECTED_SHARD = 8192
+
+#: Structures of the base that are looked at for the level check.
+_CHECKED = 20_000
+
+SUFFIXES = {"extxyz": ".extxyz", "db": ".db", "ani": ".h5", "sdf": ".sdf", "pyg": ".pt", "smiles": ".smi"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that the stages need, made from an :class:`molaug.Augmenter`."""
+
+    base: Dataset
+    max_heavy: int | None
+    generators: tuple[tuple[Generator, int], ...]
+    filters: tuple[Filter, ...]
+    select: Selector
+    budget: int | None
+    relax: Relaxation | None
+    label: Labeller | None
+    base_labels: str
+    emit: str
+    formats: tuple[str, ...]
+    seed: int
+    parents_per_shard: int
+    labels_per_shard: int
+    parent_time_limit: float | None
+    label_time_limit: float | None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Authors of reasons in the order in which they judge."""
+        middle = [judge.name for judge in sorted(self.filters, key=lambda judge: not judge.stateless)]
+        return (
+            "generation",
+            *middle,
+            "selection",
+            *(("relax", "relaxed") if self.relax else ()),
+            *(("label",) if self.label else ()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """One run of a plan in a folder.
+
+    Parameters
+    ----------
+    plan
+        What is to be done.
+    folder
+        Where; it is locked by the caller.
+    executor
+        On which shards run; None for this process.
+    progress
+        Told how far it is.
+    """
+
+    plan: Plan
+    folder: Path
+    executor: Executor | None
+    progress: Progress
+
+    @property
+    def work(self) -> Path:
+        """The folder of the intermediate shards."""
+        return self.folder / "work"
+
+    def run(self) -> Funnel:
+        """Go through all stages; what is done already is not done again.
+
+        Returns
+        -------
+        Funnel
+            Also in ``funnel.json``.
+        """
+        base = self.read_base()
+        self.check_levels(base)
+        proposed = self.propose(base)
+        compared = self.compare(base, proposed)
+        ranked, candidates = self.select(base, compared)
+        relaxed = self.relax(base, ranked)
+        labelled = self.label(relaxed, "label")
+        base_labelled = self.label_base(base)
+        return self.emit(base, base_labelled, candidates, labelled)
+
+    # ------------------------------------------------------------------ stages
+
+    def read_base(self) -> list[Path]:
+        """Stream the base into shards and fill its SMILES.
+
+        Returns
+        -------
+        list of Path
+            The shards, in order.
+        """
+        raw = self.work / "base" / "raw"
+        done = self.work / "base" / "read.json"
+        if not done.exists():
+            number = 0
+            with self.progress.stage("base", total=None) as advance:
+                for batch in self.plan.base.batches(size=self.plan.parents_per_shard):
+                    rows = batch.with_columns({"origin": _filled(batch, "origin", self.plan.base.card.name)})
+                    rows.to_parquet(raw / f"part-{number:05d}.parquet")
+                    number += 1
+                    advance()
+            audit = self.plan.base.audit
+            _write(
+                done,
+                json.dumps(
+                    {"shards": number, "rows": audit.rows_kept, "audit": [list(line) for line in audit.table()]},
+                    indent=2,
+                ),
+            )
+        count = json.loads(done.read_text())["shards"]
+        units = [
+            Unit(
+                path=self.work / "base" / f"part-{k:05d}.parquet",
+                function=perceive_shard,
+                arguments=(raw / f"part-{k:05d}.parquet",),
+            )
+            for k in range(count)
+        ]
+        return make(units, self.executor, self.progress, "perceive")
+
+    def check_levels(self, base: Sequence[Path]) -> None:
+        """Compare the labels of the base with those that will be made, before anything else is computed.
+
+        Parameters
+        ----------
+        base
+            Its shards.
+        """
+        plan = self.plan
+        done = self.work / "level_check.json"
+        if plan.label is None or plan.base_labels != "check" or plan.emit == "new" or done.exists():
+            return
+        rows: list[Structures] = []
+        for batch in _read(base):
+            rows.append(batch.filter(np.isfinite(batch.array("energy"))))
+            if sum(map(len, rows)) >= _CHECKED:
+                break
+        check = check_level(Structures.concat(rows), plan.label, time_limit=plan.label_time_limit)
+        _write(done, json.dumps({"level": check.level, "ids": check.ids, "differences": check.differences}, indent=2))
+
+    def propose(self, base: Sequence[Path]) -> list[list[Path]]:
+        """Propose from all parents and judge each row by itself.
+
+        Parameters
+        ----------
+        base
+            Its shards.
+
+        Returns
+        -------
+        list of list of Path
+            For each generator its shards.
+        """
+        plan = self.plan
+        filters = tuple(judge for judge in plan.filters if judge.stateless)
+        parents = self._parents(base)
+        shards = []
+        for number, (generator, n) in enumerate(plan.generators):
+            folder = self.work / "propose" / f"{number}-{generator.name}"
+            pieces: list[tuple[Path | None, int, int]]
+            if generator.needs_parents:
+                pieces = [(shard, 0, n) for shard in parents]
+            else:
+                size = plan.parents_per_shard
+                pieces = [(None, start, min(size, n - start)) for start in range(0, n, size)]
+            embed, limit = plan.label is not None, plan.parent_time_limit
+            units = [
+                Unit(
+                    path=folder / f"part-{k:05d}.parquet",
+                    function=propose_shard,
+                    arguments=(generator, shard, start, count, plan.seed, filters, embed, limit),
+                )
+                for k, (shard, start, count) in enumerate(pieces)
+            ]
+            shards.append(make(units, self.executor, self.progress, generator.name))
+        return shards
+
+    def compare(self, base: Sequence[Path], proposed: Sequence[Sequence[Path]]) -> list[Path]:
+        """Judge all rows against the base and each other, generator by generator, in order.
+
+        Parameters
+        ----------
+        base
+            The shards of the base.
+        proposed
+            The shards of each generator.
+
+        Returns
+        -------
+        list of Path
+            All shards of all generators.
+        """
+        names = [generator.name for generator, _ in self.plan.generators]
+        shards = [
+            (shard, self.work / "compare" / f"{number}-{names[number]}" / shard.name)
+            for number, group in enumerate(proposed)
+            for shard in group
+        ]
+        self._compared(base, shards, "compare", "")
+        return [target for _, target in shards]
+
+    def select(self, base: Sequence[Path], compared: Sequence[Path]) -> tuple[Path, Path]:
+        """Rank the survivors and take what the budget allows.
+
+        Parameters
+        ----------
+        base
+            The shards of the base.
+        compared
+            Judged shards.
+
+        Returns
+        -------
+        ranked : Path
+            The rows selected, in order of rank.
+        candidates : Path
+            All rows that are not selected, with their reasons, as a folder of shards.
+        """
+        plan = self.plan
+        ranked, left, done = (self.work / "select" / name for name in ("ranked.parquet", "left", "done.json"))
+        if done.exists():
+            return ranked, left
+        with self.progress.stage("select", total=1) as advance:
+            survivors = Structures.concat(rows.filter(rows.alive) for rows in _read(compared))
+            budget = len(survivors) if plan.budget is None else plan.budget
+            whole_base = Structures.concat(_read(base))
+            order = plan.select.select(survivors, budget, base=whole_base, seed=plan.seed)
+            rank = np.arange(len(order))
+            survivors.take(order).with_columns({"rank": rank}).to_parquet(ranked)
+            chosen = set(np.asarray(survivors.ids, dtype=object)[order].tolist())
+            reason = f"selection: not among the {len(order)} that the budget of {budget} allows"
+            for number, rows in enumerate(rebatch(_read(compared), _REJECTED_SHARD)):
+                rest = rows.filter(np.array([key not in chosen for key in rows.ids], dtype=bool) | ~rows.alive)
+                rest.reject([reason] * len(rest)).to_parquet(left / f"part-{number:05d}.parquet")
+            _write(done, json.dumps({"survivors": len(survivors), "selected": len(order)}))
+            advance()
+        return ranked, left
+
+    def relax(self, base: Sequence[Path], ranked: Path) -> Path:
+        """Relax the selected rows, and judge again what they became.
+
+        Parameters
+        ----------
+        base
+            The shards of the base.
+        ranked
+            The rows selected.
+
+        Returns
+        -------
+        Path
+            The rows to be labelled; ``ranked`` itself where nothing is relaxed.
+        """
+        plan = self.plan
+        if plan.relax is None or plan.label is None:
+            return ranked
+        units = [
+            Unit(
+                path=self.work / "relax" / f"part-{k:05d}.parquet",
+                function=relax_shard,
+                arguments=(ranked, start, stop, plan.relax, plan.label, plan.label_time_limit),
+            )
+            for k, (start, stop) in enumerate(self._blocks(ranked))
+        ]
+        shards = make(units, self.executor, self.progress, "relax")
+        again = [(shard, self.work / "relaxed" / shard.name) for shard in shards]
+        self._compared(base, again, "relaxed", "relaxed: ")
+        joined = self.work / "relaxed.parquet"
+        if not joined.exists():
+            Structures.concat(_read([target for _, target in again])).to_parquet(joined)
+        return joined
+
+    def label(self, rows: Path, stage: str) -> list[Path]:
+        """Label rows.
+
+        Parameters
+        ----------
+        rows
+            A file.
+        stage
+            Name of the folder of shards.
+
+        Returns
+        -------
+        list of Path
+            The labelled shards; the file itself where nothing is labelled.
+        """
+        plan = self.plan
+        if plan.label is None:
+            return [rows]
+        units = [
+            Unit(
+                path=self.work / stage / f"part-{k:05d}.parquet",
+                function=label_shard,
+                arguments=(rows, start, stop, plan.label, plan.label_time_limit),
+            )
+            for k, (start, stop) in enumerate(self._blocks(rows))
+        ]
+        return make(units, self.executor, self.progress, stage)
+
+    def label_base(self, base: Sequence[Path]) -> list[Path]:
+        """Compute the labels of the base anew, where that is asked for.
+
+        Parameters
+        ----------
+        base
+            Its shards.
+
+        Returns
+        -------
+        list of Path
+            Shards of the base as it is emitted.
+        """
+        plan = self.plan
+        if plan.label is None or plan.base_labels != "relabel" or plan.emit == "new":
+            return list(base)
+        units = [
+            Unit(
+                path=self.work / "label-base" / f"{shard.stem}-{start:05d}.parquet",
+                function=label_shard,
+                arguments=(shard, start, stop, plan.label, plan.label_time_limit),
+            )
+            for shard in base
+            for start, stop in self._blocks(shard)
+        ]
+        return make(units, self.executor, self.progress, "label base")
+
+    def emit(self, base: Sequence[Path], base_labelled: Sequence[Path], left: Path, labelled: Sequence[Path]) -> Funnel:
+        """Write the dataset, the rejected rows, the funnel and the exports.
+
+        Parameters
+        ----------
+        base
+            The shards of the base as it was read.
+        base_labelled
+            The shards of the base as it is emitted.
+        left
+            Folder of the rows that were not selected.
+        labelled
+            The shards of new rows.
+
+        Returns
+        -------
+        Funnel
+            Of the whole run.
+        """
+        plan = self.plan
+        tally = Tally(generator.name for generator, _ in plan.generators)
+        with self.progress.stage("emit", total=3 + len(plan.formats)) as advance:
+            lost = self._lost_rows(base_labelled, left, labelled)
+            for number, rows in enumerate(rebatch(lost, _REJECTED_SHARD)):
+                path = self.folder / "rejected" / f"part-{number:05d}.parquet"
+                if not path.exists():
+                    rows.to_parquet(path)
+                tally.add(_new(rows, plan))
+            for rows in _read(labelled):
+                tally.add(rows.filter(rows.alive))
+            advance()
+            kept = 0 if plan.emit == "new" else sum(len(rows) for rows in self._base_rows(base_labelled))
+            read = sum(len(rows) for rows in _read(base))
+            funnel = tally.funnel(plan.stages, {"read": read, "emitted": kept})
+            dataset = self.folder / "dataset"
+            if not dataset.exists():
+                write_dataset(self._emitted(base_labelled, labelled), dataset, self._card(funnel))
+            advance()
+            _write(self.folder / "funnel.json", funnel.to_json())
+            advance()
+            for name in plan.formats:
+                path = self.folder / f"dataset{SUFFIXES[name]}"
+                if not path.exists():
+                    export(dataset, path, name, level=None if plan.label is None else plan.label.level)
+                advance()
+        return funnel
+
+    # ------------------------------------------------------------------ inside
+
+    def _parents(self, base: Sequence[Path]) -> list[Path]:
+        """Return the shards of parents: those of the base, cut to small molecules where that is asked for."""
+        limit = self.plan.max_heavy
+        if limit is None:
+            return list(base)
+        targets = []
+        for shard in base:
+            target = self.work / "parents" / shard.name
+            if not target.exists():
+                rows = Structures.from_parquet(shard)
+                heavy = np.array([int((row.numbers > 1).sum()) for row in rows], dtype=int)
+                rows.filter(heavy <= limit).to_parquet(target)
+            targets.append(target)
+        return targets
+
+    def _compared(self, base: Sequence[Path], shards: Sequence[tuple[Path, Path]], stage: str, prefix: str) -> None:
+        judges = [judge for judge in self.plan.filters if not judge.stateless]
+        missing = [target for _, target in shards if not target.exists()]
+        with self.progress.stage(stage, total=len(shards), done=len(shards) - len(missing)) as advance:
+            if not missing:
+                return
+            bound: list[tuple[str, BoundFilter]] = [(judge.name, judge.bound(_read(base))) for judge in judges]
+            for shard, target in shards:
+                if target.exists():
+                    rows = Structures.from_parquet(target)
+                else:
+                    rows = Structures.from_parquet(shard)
+                    for name, judge in bound:
+                        before = rows.column("reason")
+                        rows = apply(judge, name, rows)
+                        rows = rows.with_columns({"reason": _prefixed(before, rows.column("reason"), prefix)})
+                    rows.to_parquet(target)
+                    advance()
+                # shards found done are accepted again, so that later ones are judged as if nothing had stopped
+                for _, judge in bound:
+                    judge.accept(rows.filter(rows.alive))
+
+    def _blocks(self, rows: Path) -> list[tuple[int, int]]:
+        n, size = len(Structures.from_parquet(rows)), self.plan.labels_per_shard
+        return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+    def _base_rows(self, shards: Sequence[Path]) -> Iterator[Structures]:
+        unlabelled = self.plan.label is not None and self.plan.base_labels != "mixed"
+        for rows in _read(shards):
+            # a labelled dataset holds no unlabelled rows, unless that was asked for
+            keep = rows.alive & (np.isfinite(rows.array("energy")) if unlabelled else True)
+            yield rows.filter(keep)
+
+    def _emitted(self, base: Sequence[Path], labelled: Sequence[Path]) -> Iterator[Structures]:
+        new = (rows.filter(rows.alive) for rows in _read(labelled))
+        parts = [] if self.plan.emit == "new" else list(self._base_rows(base))
+        # one schema for all shards: a score of the new rows is null in those of the base
+        columns = Structures.concat(batch.slice(0, 1) for batch in [*parts, *_read(labelled)]).slice(0, 0)
+        for batch in parts:
+            yield Structures.concat([columns, batch])
+        for batch in new:
+            yield Structures.concat([columns, batch])
+
+    def _lost_rows(self, base: Sequence[Path], left: Path, labelled: Sequence[Path]) -> Iterator[Structures]:
+        yield from _read(sorted(left.glob("*.parquet")))
+        for rows in [*_read(labelled), *(_read(base) if self.plan.emit != "new" else ())]:
+            lost = rows.filter(~rows.alive)
+            if len(lost):
+                yield lost
+
+    def _card(self, funnel: Funnel) -> object:
+        plan = self.plan
+        source = plan.base.card
+        from molaug import __version__
+
+        kept = plan.emit == "base+new"
+        properties = {
+            "energy": {"unit": "eV", "description": "total energy"},
+            "forces": {"unit": "eV/Å", "description": "negative gradient of the energy"},
+        }
+        fields = {
+            "name": f"{source.name}-augmented",
+            "title": f"{source.title or source.name}, augmented by molaug",
+            "description": (
+                f"{sum(funnel.emitted.values())} new structures by "
+                f"{', '.join(generator.name for generator, _ in plan.generators)}"
+                + (f" beside {funnel.base['emitted']} of the base {source.name}." if kept else ".")
+            ),
+            "licence": source.licence,
+            "citation": source.citation,
+            "url": source.url,
+            "provenance": Provenance(
+                origins={}, command="molaug augment --config config.yaml", version=__version__, seed=plan.seed
+            ),
+        }
+        if plan.label is not None:
+            mixed = plan.base_labels == "mixed" and kept
+            fields["levels"] = sorted({str(plan.label.level), *(source.levels if mixed else ())})
+            fields["properties"] = {**properties, **(source.model_dump()["properties"] if kept else {})}
+            keep = {level: refs for level, refs in source.atomic_references.items() if level in fields["levels"]}
+            fields["atomic_references"] = keep
+        return type(source).model_validate(fields)
+
+
+def _read(paths: Sequence[Path]) -> Iterator[Structures]:
+    return (Structures.from_parquet(path) for path in paths)
+
+
+def _filled(rows: Structures, column: str, value: str) -> list[str]:
+    return [value if found is None else found for found in rows.column(column)]
+
+
+def _new(rows: Structures, plan: Plan) -> Structures:
+    names = {generator.name for generator, _ in plan.generators}
+    return rows.filter(np.array([origin in names for origin in rows.column("origin")], dtype=bool))
+
+
+def _prefixed(before: list[str | None], after: list[str | None], prefix: str) -> list[str | None]:
+    return [
+        f"{prefix}{new}" if prefix and old is None and new is not None else new
+        for old, new in zip(before, after, strict=True)
+    ]
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
