@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from molaug.labels import Labeller, Relaxation, check_level
 from molaug.progress import Progress
 from molaug.runs import Unit, make
 from molaug.structures import Structures
-from molaug.structures.datasets import Dataset, Provenance, export, write_dataset
+from molaug.structures.datasets import Card, Dataset, Provenance, export, write_dataset
 from molaug.structures.datasets.dataset import rebatch
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
 
@@ -468,7 +469,7 @@ class Pipeline:
             if len(lost):
                 yield lost
 
-    def _card(self, funnel: Funnel) -> object:
+    def _card(self, funnel: Funnel) -> Card:
         plan = self.plan
         source = plan.base.card
         from molaug import __version__
@@ -478,7 +479,7 @@ class Pipeline:
             "energy": {"unit": "eV", "description": "total energy"},
             "forces": {"unit": "eV/Å", "description": "negative gradient of the energy"},
         }
-        fields = {
+        fields: dict[str, Any] = {
             "name": f"{source.name}-augmented",
             "title": f"{source.title or source.name}, augmented by molaug",
             "description": (
@@ -499,7 +500,7 @@ class Pipeline:
             fields["properties"] = {**properties, **(source.model_dump()["properties"] if kept else {})}
             keep = {level: refs for level, refs in source.atomic_references.items() if level in fields["levels"]}
             fields["atomic_references"] = keep
-        return type(source).model_validate(fields)
+        return Card.model_validate(fields)
 
 
 def _read(paths: Sequence[Path]) -> Iterator[Structures]:

@@ -1,0 +1,180 @@
+"""The command line: what can be asked for. What is done stands in :mod:`molaug.commands`, imported when it is needed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from molaug import __version__
+
+#: Exit codes: a run that failed, a request that cannot be carried out, Ctrl-C.
+FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 where all went well.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.verb is None:
+        parser.print_help()
+        return WRONG
+    # processes are what runs in parallel; numerical libraries read these when they are loaded
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    from molaug import commands
+
+    try:
+        code: int = getattr(commands, arguments.verb.replace("-", "_"))(arguments)
+    except KeyboardInterrupt:
+        print("interrupted; finished shards are kept, the same command goes on from them", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has left
+        return 0
+    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+        if arguments.traceback:
+            raise
+        print(f"molaug {arguments.verb}: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+        return WRONG
+    except RuntimeError as error:
+        if arguments.traceback:
+            raise
+        print(f"molaug {arguments.verb}: {error}", file=sys.stderr)
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="molaug", description="Data augmentation for atomistic machine learning: propose, filter, label, emit."
+    )
+    parser.add_argument("--version", action="version", version=f"molaug {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+
+    def verb(name: str, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.add_argument("--traceback", action="store_true", help="show where an error came from")
+        return sub
+
+    sub = verb("augment", "make an augmented dataset from a database and a budget of labels")
+    _run_options(sub)
+    sub.add_argument("--budget", help="structures to label at most, or 'all'")
+    sub.add_argument("--select", metavar="NAME", help="random, stratified, farthest-point")
+    sub.add_argument("--label", metavar="CALCULATOR", help="gfn2-xtb, b3lyp/6-31g(2df,p), …, module:Class, or none")
+    sub.add_argument("--relax", action="store_true", default=None, help="relax the selected structures first")
+    sub.add_argument("--base-labels", choices=("check", "relabel", "mixed"), help="what happens to the base's labels")
+    sub.add_argument(
+        "--relabel-base", dest="base_labels", action="store_const", const="relabel", help="--base-labels relabel"
+    )
+    sub.add_argument("--emit", choices=("base+new", "new"), help="what the dataset holds")
+
+    sub = verb("generate", "propose structures and write them unlabelled, in resumable shards")
+    _run_options(sub)
+
+    sub = verb("label", "label every structure of a dataset, in resumable shards")
+    sub.add_argument("source", help="a known name or a path")
+    _source_options(sub)
+    _execution_options(sub)
+    sub.add_argument("--calculator", default="gfn2-xtb", help="default: %(default)s")
+    sub.add_argument("--level", help="name of the level of theory, if it is not that of the calculator")
+    sub.add_argument("--formats", nargs="+", default=None, help="further formats to export to")
+    sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the calculator")
+
+    sub = verb("filter", "judge structures against a base; write those kept and those rejected with their reasons")
+    sub.add_argument("source", help="the candidates: a known name or a path")
+    _source_options(sub)
+    sub.add_argument("--base", help="what they are to be added to: a known name or a path; nothing by default")
+    sub.add_argument("--filters", nargs="+", default=["validity", "redundancy"], metavar="NAME")
+    sub.add_argument("--against", nargs="+", default=[], metavar="INDEX", help="indices of known molecules")
+    sub.add_argument("--set", nargs="+", default=[], metavar="FILTER.KEY=VALUE", help="options of the filters")
+    sub.add_argument("--out", required=True, help="folder for kept.parquet and rejected.parquet")
+
+    sub = verb("missing", "list the AMONs of targets that a base lacks, those that most targets need first")
+    sub.add_argument("--targets", required=True, help="a known name or a path")
+    sub.add_argument("--base", required=True, help="a known name or a path")
+    sub.add_argument("--max-heavy", type=int, default=7, help="heavy atoms of an AMON at most (default: %(default)s)")
+    sub.add_argument("--out", help="CSV file; a table of the first 20 is printed anyway")
+
+    sub = verb("index", "build, merge and ask indices of known molecules")
+    actions = sub.add_subparsers(dest="action", metavar="ACTION", required=True)
+    build = actions.add_parser("build", help="build an index of the molecules of a dataset")
+    build.add_argument("source", nargs="+", help="known names or paths")
+    build.add_argument("--out", required=True, help="folder")
+    build.add_argument("--kinds", nargs="+", metavar="KIND", help="flat, isomeric, inchikey, skeleton; all by default")
+    build.add_argument("--workers", type=int, default=1, metavar="N")
+    merge = actions.add_parser("merge", help="merge indices")
+    merge.add_argument("index", nargs="+", help="names or folders")
+    merge.add_argument("--out", required=True, help="folder")
+    info = actions.add_parser("info", help="say what an index holds")
+    info.add_argument("index", help="a name or a folder")
+    ask = actions.add_parser("ask", help="say which molecules an index knows")
+    ask.add_argument("index", help="a name or a folder")
+    ask.add_argument("smiles", nargs="+")
+
+    sub = verb("convert", "read a dataset of any format and write it in another")
+    sub.add_argument("source", help="a known name or a path")
+    sub.add_argument("target", help="a path; without a suffix it becomes a dataset folder")
+    _source_options(sub)
+    sub.add_argument("--to", metavar="FORMAT", help="format of the target, if its suffix does not tell")
+    sub.add_argument("--max-heavy", type=int, help="leave out molecules of more heavy atoms")
+    sub.add_argument("--only-level", metavar="LEVEL", help="of several levels of theory the one to write")
+    sub.add_argument("--overwrite", action="store_true")
+
+    sub = verb("datasets", "list the datasets that are known by name, or show one of them")
+    sub.add_argument("name", nargs="?")
+
+    sub = verb("validate", "check a configuration file, or the checksums and rows of a dataset folder")
+    sub.add_argument("path")
+
+    verb("schema", "print the JSON schema of the configuration file, for editors")
+    return parser
+
+
+def _run_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--config", help="YAML file with the same names; options given here take precedence")
+    sub.add_argument("--base", help="the database: a known name (molaug datasets) or a path; default g2")
+    _source_options(sub)
+    _execution_options(sub)
+    sub.add_argument(
+        "--max-heavy", type=int, help="only molecules of the base of at most so many heavy atoms are parents"
+    )
+    sub.add_argument("--generators", nargs="+", metavar="NAME", help="default: amons conformers")
+    sub.add_argument("-n", type=int, help="rows for each parent, for all generators")
+    sub.add_argument("--filters", nargs="+", metavar="NAME", help="default: validity redundancy")
+    sub.add_argument("--against", nargs="+", metavar="INDEX", help="indices of molecules that count as known")
+    sub.add_argument("--formats", nargs="+", help="further formats to export to: extxyz db ani sdf pyg smiles")
+    sub.add_argument("--seed", type=int)
+    sub.add_argument(
+        "--set", nargs="+", default=[], metavar="KEY=VALUE", help="any key, for instance amons.max_heavy=5"
+    )
+    sub.add_argument("--dry-run", action="store_true", help="count what would be done, compute nothing")
+    sub.add_argument("--print-config", action="store_true", help="print the complete configuration and stop")
+
+
+def _source_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--format", help="format of the source, if it cannot be told")
+    sub.add_argument("--option", nargs="+", default=[], metavar="KEY=VALUE", help="options of the reader, as level=…")
+
+
+def _execution_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--out", help="folder of the run; the same command continues it")
+    sub.add_argument("--workers", type=int, default=1, metavar="N", help="local processes (default: %(default)s)")
+    sub.add_argument("--dask", metavar="ADDRESS", help="run shards on the Dask cluster with this scheduler")
+    sub.add_argument("--quiet", action="store_true", help="no progress bars")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
