@@ -34,8 +34,11 @@ def identities(batch: Structures, kind: Kind) -> tuple[NDArray[np.uint64], NDArr
     named : NDArray[np.bool_]
         Whether the molecule is known, shape (n,).
     """
-    smiles = with_smiles(batch)[0].column("smiles") if batch.table.column("smiles").null_count else None
-    keys, named = molecule_keys(batch.column("smiles") if smiles is None else smiles, kind)
+    smiles: list[str | None] = batch.column("smiles")
+    unknown = [row for row, text in enumerate(smiles) if text is None]
+    for row, text in zip(unknown, with_smiles(batch.take(unknown))[0].column("smiles"), strict=True):
+        smiles[row] = text
+    keys, named = molecule_keys(smiles, kind)
     if not named.all():
         offsets, numbers = batch.offsets, batch.numbers
         for row in np.flatnonzero(~named).tolist():

@@ -340,6 +340,7 @@ class _Review:
         self._limits = judge.limits
         self._keys, self._named = identities(batch, judge.limits.kind)
         self._where = judge.known(self._keys, self._named)
+        self._in_base = judge.ledger.in_base(self._keys).tolist()
         self._ids = batch.ids
         self._parents: list[str | None] = batch.column("parent")
         self._parent_keys = judge.ledger.molecules_of(self._parents)
@@ -399,7 +400,9 @@ class _Review:
             return None
         z, x = self._atoms(row)
         found: tuple[Nearest, str] | None = None
-        for shapes in (self._judge.shapes(key, z), self._shapes.get(_place(key, z))):
+        held = self._in_base[row] or self._judge.ledger.accepted(key)  # most molecules are new: ask no further
+        known = self._judge.shapes(key, z) if held else None
+        for shapes in (known, self._shapes.get(_place(key, z)) if key in self._kept else None):
             nearest = None if shapes is None or not shapes.ids else shapes.conformers.nearest(z, x)
             if shapes is not None and nearest is not None and (found is None or nearest.rmsd < found[0].rmsd):
                 found = nearest, shapes.ids[nearest.index]
