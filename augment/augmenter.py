@@ -186,6 +186,7 @@ class Augmenter:
                 close = get_close_matches(str(value), allowed, n=1)
                 hint = f", did you mean {close[0]!r}?" if close else ""
                 raise ConfigurationError(f"{name} is {value!r}{hint}; expected one of {', '.join(allowed)}")
+        _check_numbers(self)
         labeller = self._labeller()
         if labeller is not None:
             _try(labeller)
@@ -331,6 +332,23 @@ class Augmenter:
             return None
         relaxation: Relaxation = registry.instantiate(Relaxation, {} if self.relax is True else self.relax, "relax")
         return relaxation
+
+
+def _check_numbers(given: Augmenter) -> None:
+    for name, least, may_be_none in (
+        ("max_heavy", 0, True),
+        ("budget", 0, True),
+        ("seed", 0, False),
+        ("parents_per_shard", 1, False),
+        ("labels_per_shard", 1, False),
+    ):
+        value = getattr(given, name)
+        if not (may_be_none and value is None or type(value) is int and value >= least):
+            raise ConfigurationError(f"{name} is {value!r}; expected an integer of at least {least}")
+    for name in ("parent_time_limit", "label_time_limit"):
+        value = getattr(given, name)
+        if value is not None and not value > 0:
+            raise ConfigurationError(f"{name} is {value!r}; expected seconds above 0, or None")
 
 
 def _try(labeller: Labeller) -> None:

@@ -90,7 +90,9 @@ def single_threaded() -> None:
 
 def die_with_parent() -> None:
     """End this process soon after its parent has ended, however that ended."""
-    parent = os.getppid()
+    started_by = multiprocessing.parent_process()
+    # asking the system alone would miss a parent that ended before this line
+    parent = os.getppid() if started_by is None or started_by.pid is None else started_by.pid
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -139,7 +141,7 @@ def _stop(pool: ProcessPool) -> None:
 
 
 def _reason(error: BaseException, time_limit: float | None) -> str:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) and error.__cause__ is None:  # one that the function raised has a cause
         return f"took longer than {time_limit:g} s"
     if isinstance(error, ProcessExpired):
         return f"crashed its process (exit code {error.exitcode})"

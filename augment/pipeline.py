@@ -53,9 +53,14 @@ class Plan:
     label_time_limit: float | None
 
     @property
+    def ordered_filters(self) -> list[Filter]:
+        """The filters as they judge: first those that look at each row by itself."""
+        return sorted(self.filters, key=lambda judge: not judge.stateless)
+
+    @property
     def stages(self) -> tuple[str, ...]:
         """Authors of reasons in the order in which they judge."""
-        middle = [judge.name for judge in sorted(self.filters, key=lambda judge: not judge.stateless)]
+        middle = [judge.name for judge in self.ordered_filters]
         return (
             "generation",
             *middle,
@@ -251,7 +256,7 @@ class Pipeline:
         if done.exists():
             return ranked, left
         with self.progress.stage("select", total=1) as advance:
-            survivors = Structures.concat(rows.filter(rows.alive) for rows in _read(compared))
+            survivors = Structures.concat(rows.filter(rows.alive) for rows in _distinct(base, compared))
             budget = len(survivors) if plan.budget is None else plan.budget
             whole_base = Structures.concat(_read(base))
             order = plan.select.select(survivors, budget, base=whole_base, seed=plan.seed)
@@ -259,7 +264,7 @@ class Pipeline:
             survivors.take(order).with_columns({"rank": rank}).to_parquet(ranked)
             chosen = set(np.asarray(survivors.ids, dtype=object)[order].tolist())
             reason = f"selection: not among the {len(order)} that the budget of {budget} allows"
-            for number, rows in enumerate(rebatch(_read(compared), _REJECTED_SHARD)):
+            for number, rows in enumerate(rebatch(_distinct(base, compared), _REJECTED_SHARD)):
                 rest = rows.filter(np.array([key not in chosen for key in rows.ids], dtype=bool) | ~rows.alive)
                 rest.reject([reason] * len(rest)).to_parquet(left / f"part-{number:05d}.parquet")
             _write(done, json.dumps({"survivors": len(survivors), "selected": len(order)}))
@@ -377,14 +382,13 @@ class Pipeline:
         plan = self.plan
         tally = Tally(generator.name for generator, _ in plan.generators)
         with self.progress.stage("emit", total=3 + len(plan.formats)) as advance:
+            for rows in _read([*sorted(left.glob("*.parquet")), *labelled]):
+                tally.add(rows)
             lost = self._lost_rows(base_labelled, left, labelled)
             for number, rows in enumerate(rebatch(lost, _REJECTED_SHARD)):
                 path = self.folder / "rejected" / f"part-{number:05d}.parquet"
                 if not path.exists():
                     rows.to_parquet(path)
-                tally.add(_new(rows, plan))
-            for rows in _read(labelled):
-                tally.add(rows.filter(rows.alive))
             advance()
             kept = 0 if plan.emit == "new" else sum(len(rows) for rows in self._base_rows(base_labelled))
             read = sum(len(rows) for rows in _read(base))
@@ -420,7 +424,8 @@ class Pipeline:
         return targets
 
     def _compared(self, base: Sequence[Path], shards: Sequence[tuple[Path, Path]], stage: str, prefix: str) -> None:
-        judges = [judge for judge in self.plan.filters if not judge.stateless]
+        # what is relaxed has not been seen by any filter; proposals were judged where they were made
+        judges = [judge for judge in self.plan.ordered_filters if prefix or not judge.stateless]
         missing = [target for _, target in shards if not target.exists()]
         with self.progress.stage(stage, total=len(shards), done=len(shards) - len(missing)) as advance:
             if not missing:
@@ -507,13 +512,20 @@ def _read(paths: Sequence[Path]) -> Iterator[Structures]:
     return (Structures.from_parquet(path) for path in paths)
 
 
+def _distinct(base: Sequence[Path], compared: Sequence[Path]) -> Iterator[Structures]:
+    """Read judged shards; ids stay unique in a dataset even where no filter looks for copies."""
+    seen = {key for rows in _read(base) for key in rows.ids}
+    for rows in _read(compared):
+        reasons: list[str | None] = []
+        for key, alive in zip(rows.ids, rows.alive.tolist(), strict=True):
+            reasons.append("selection: an exact copy of an earlier row" if alive and key in seen else None)
+            if alive:
+                seen.add(key)
+        yield rows.reject(reasons)
+
+
 def _filled(rows: Structures, column: str, value: str) -> list[str]:
     return [value if found is None else found for found in rows.column(column)]
-
-
-def _new(rows: Structures, plan: Plan) -> Structures:
-    names = {generator.name for generator, _ in plan.generators}
-    return rows.filter(np.array([origin in names for origin in rows.column("origin")], dtype=bool))
 
 
 def _prefixed(before: list[str | None], after: list[str | None], prefix: str) -> list[str | None]:

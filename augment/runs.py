@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -202,9 +203,21 @@ def run_folder(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
             temporary = folder / ".config.yaml.tmp"
             temporary.write_text(text)
             temporary.replace(file)
-        for leftover in folder.rglob(".*.tmp"):
-            leftover.unlink(missing_ok=True)  # of a run that was killed while it wrote
-        yield folder
+        _clear(folder)
+        try:
+            yield folder
+        finally:
+            # children that live on inherited the descriptor: closing it here alone would leave the folder locked
+            fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a run that was killed had begun to write: hidden files and folders marked as temporary."""
+    for leftover in sorted(folder.rglob(".*.tmp*")):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
 
 
 def _acquire(descriptor: int, folder: Path) -> None:
