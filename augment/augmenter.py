@@ -343,7 +343,7 @@ def _check_numbers(given: Augmenter) -> None:
         ("labels_per_shard", 1, False),
     ):
         value = getattr(given, name)
-        if not (may_be_none and value is None or type(value) is int and value >= least):
+        if not ((may_be_none and value is None) or (type(value) is int and value >= least)):
             raise ConfigurationError(f"{name} is {value!r}; expected an integer of at least {least}")
     for name in ("parent_time_limit", "label_time_limit"):
         value = getattr(given, name)

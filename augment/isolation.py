@@ -63,14 +63,13 @@ def isolated(
     [1, 2]
     """
     pool = _pool()
-    futures: list[Future[Value]] = [pool.schedule(function, args=(item,), timeout=time_limit) for item in items]
+    futures: list[Future[Outcome[Value]]] = [
+        pool.schedule(_attempt, args=(function, item), timeout=time_limit) for item in items
+    ]
     try:
         for future in futures:
             error = future.exception()
-            if error is None:
-                yield Outcome(value=future.result())
-            else:
-                yield Outcome(reason=_reason(error, time_limit))
+            yield future.result() if error is None else Outcome(reason=_reason(error, time_limit))
     finally:
         for future in futures:
             future.cancel()
@@ -140,10 +139,22 @@ def _stop(pool: ProcessPool) -> None:
     pool.join()
 
 
+def _attempt(function: Callable[[Item], Value], item: Item) -> Outcome[Value]:
+    """Run in the child, where an exception becomes text: some cannot be sent, or not be put together again."""
+    try:
+        return Outcome(value=function(item))
+    except Exception as error:  # whatever it is, it is this item's
+        return Outcome(reason=_told(error))
+
+
 def _reason(error: BaseException, time_limit: float | None) -> str:
-    if isinstance(error, TimeoutError) and error.__cause__ is None:  # one that the function raised has a cause
+    if isinstance(error, TimeoutError):
         return f"took longer than {time_limit:g} s"
     if isinstance(error, ProcessExpired):
         return f"crashed its process (exit code {error.exitcode})"
+    return _told(error)
+
+
+def _told(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}"[:300]
