@@ -1,4 +1,4 @@
-"""The command line: what can be asked for. What is done stands in :mod:`molaug.commands`, imported when it is needed."""
+"""The command line: what can be asked for; what is then done stands in :mod:`molaug.commands`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # processes are what runs in parallel; numerical libraries read these when they are loaded
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    from molaug import commands
+    from molaug import commands  # heavy, and not needed for --help
 
     try:
         code: int = getattr(commands, arguments.verb.replace("-", "_"))(arguments)
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("source", nargs="+", help="known names or paths")
     build.add_argument("--out", required=True, help="folder")
     build.add_argument("--kinds", nargs="+", metavar="KIND", help="flat, isomeric, inchikey, skeleton; all by default")
+    build.add_argument("--bits", type=int, default=64, help="bits of each key that are kept: 44 make a small file")
     build.add_argument("--workers", type=int, default=1, metavar="N")
     merge = actions.add_parser("merge", help="merge indices")
     merge.add_argument("index", nargs="+", help="names or folders")

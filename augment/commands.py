@@ -133,8 +133,11 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
     kept: list[Structures] = []
     rejected: list[Structures] = []
     tally = Tally(["candidates"])
+    earlier = 0
     for batch in candidates.batches():
-        rows, unperceived = with_smiles(batch)
+        rejected.append(batch.filter(~batch.alive))
+        earlier += len(rejected[-1])
+        rows, unperceived = with_smiles(batch.filter(batch.alive))
         rows = rows.reject([None if reason is None else f"perception: {reason}" for reason in unperceived])
         for name, judge in bound:
             rows = apply(judge, name, rows)
@@ -148,6 +151,8 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
     Structures.concat(rejected).to_parquet(out / "rejected.parquet")
     funnel = tally.funnel(["perception", *(name for name, _ in bound)], {})
     print(funnel.text())
+    if earlier:
+        print(f"rejected before, passed on with their reasons: {earlier}")
     print(f"written: {out / 'kept.parquet'}, {out / 'rejected.parquet'}")
     return 0
 
@@ -196,7 +201,7 @@ def index(arguments: Namespace) -> int:
         kinds = {"kinds": tuple(arguments.kinds)} if arguments.kinds else {}
         with executor_for(arguments.workers) as executor:
             molecules = (rows for source in arguments.source for rows in _perceived(open_dataset(source)))
-            built = MoleculeIndex.build(molecules, executor=executor, **kinds)
+            built = MoleculeIndex.build(molecules, executor=executor, **kinds).truncated(arguments.bits)
         print(f"{built}; {built.unread} rows without a molecule\nwritten: {built.save(arguments.out)}")
     elif arguments.action == "merge":
         first, *others = [load_index(name) for name in arguments.index]

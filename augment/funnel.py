@@ -181,5 +181,5 @@ def kind_of(reason: str) -> str:
     """
     author, _, text = reason.partition(": ")
     words = ["#" if any(c.isdigit() for c in word) else word for word in text.split()]
-    kept = " ".join(words)
+    kept = " ".join(word for k, word in enumerate(words) if word != "#" or words[k - 1 : k] != ["#"])
     return f"{author}: {kept if len(kept) <= _REASON_LENGTH else kept[:_REASON_LENGTH].rsplit(' ', 1)[0] + ' …'}"
