@@ -316,6 +316,11 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
     with _cluster(arguments.dask) as executor:
         result = augmenter.run(arguments.out, workers=arguments.workers, executor=executor, progress=progress)
     print(result.funnel.text())
+    read, emitted = (result.funnel.base.get(what, 0) for what in ("read", "emitted"))
+    if augmenter.emit == "base+new" and emitted < read:
+        print(
+            f"{read - emitted} of {read} rows of the base have no label and are left out; --relabel-base computes them"
+        )
     counts = result.card.counts
     print(
         f"dataset:  {result.dataset} ({counts.structures if counts else 0} structures, "

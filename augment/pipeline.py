@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from molaug.filters.filter import BoundFilter, Filter, Selector, apply
 from molaug.funnel import Funnel, Tally
@@ -18,7 +20,7 @@ from molaug.labels import Labeller, Relaxation, check_level
 from molaug.progress import Progress
 from molaug.runs import Unit, make
 from molaug.structures import Structures
-from molaug.structures.datasets import Card, Dataset, Provenance, export, write_dataset
+from molaug.structures.datasets import Card, Dataset, Property, Provenance, export, write_dataset
 from molaug.structures.datasets.dataset import rebatch
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
 
@@ -390,7 +392,7 @@ class Pipeline:
                 if not path.exists():
                     rows.to_parquet(path)
             advance()
-            kept = 0 if plan.emit == "new" else sum(len(rows) for rows in self._base_rows(base_labelled))
+            kept = 0 if plan.emit == "new" else sum(int(rows.alive.sum()) for rows in self._base_rows(base_labelled))
             read = sum(len(rows) for rows in _read(base))
             funnel = tally.funnel(plan.stages, {"read": read, "emitted": kept})
             dataset = self.folder / "dataset"
@@ -451,25 +453,35 @@ class Pipeline:
         return [(start, min(start + size, n)) for start in range(0, n, size)]
 
     def _base_rows(self, shards: Sequence[Path]) -> Iterator[Structures]:
-        unlabelled = self.plan.label is not None and self.plan.base_labels != "mixed"
+        """Return the rows of the base as they are emitted, those that are not with the reason."""
+        labels_needed = self.plan.label is not None and self.plan.base_labels != "mixed"
+        reason = "emit: a row of the base without a label (base_labels: relabel computes them)"
         for rows in _read(shards):
-            # a labelled dataset holds no unlabelled rows, unless that was asked for
-            keep = rows.alive & (np.isfinite(rows.array("energy")) if unlabelled else True)
-            yield rows.filter(keep)
+            lacking = labels_needed & ~np.isfinite(rows.array("energy"))
+            judged = rows.reject([reason if lacks else None for lacks in lacking])
+            stale = [name for name in self._stale() if name in judged.table.column_names]
+            yield Structures(judged.table.drop_columns(stale))
 
     def _emitted(self, base: Sequence[Path], labelled: Sequence[Path]) -> Iterator[Structures]:
+        kept = (rows.filter(rows.alive) for rows in (() if self.plan.emit == "new" else self._base_rows(base)))
         new = (rows.filter(rows.alive) for rows in _read(labelled))
-        parts = [] if self.plan.emit == "new" else list(self._base_rows(base))
         # one schema for all shards: a score of the new rows is null in those of the base
-        columns = Structures.concat(batch.slice(0, 1) for batch in [*parts, *_read(labelled)]).slice(0, 0)
-        for batch in parts:
-            yield Structures.concat([columns, batch])
-        for batch in new:
-            yield Structures.concat([columns, batch])
+        schemas = [pq.read_schema(path) for path in [*(base if self.plan.emit != "new" else ()), *labelled]]
+        columns = Structures.concat(Structures(schema.empty_table()) for schema in schemas).table
+        columns = columns.drop_columns([name for name in self._stale() if name in columns.column_names])
+        for batch in chain(kept, new):
+            yield Structures.concat([Structures(columns), batch])
+
+    def _stale(self) -> list[str]:
+        """Name the measured columns of a base that is computed anew: they are of its old level of theory."""
+        if self.plan.label is None or self.plan.base_labels != "relabel":
+            return []
+        properties = self.plan.base.card.properties
+        return [name for name, p in properties.items() if p.unit != "text" and name not in ("energy", "forces")]
 
     def _lost_rows(self, base: Sequence[Path], left: Path, labelled: Sequence[Path]) -> Iterator[Structures]:
         yield from _read(sorted(left.glob("*.parquet")))
-        for rows in [*_read(labelled), *(_read(base) if self.plan.emit != "new" else ())]:
+        for rows in chain(_read(labelled), () if self.plan.emit == "new" else self._base_rows(base)):
             lost = rows.filter(~rows.alive)
             if len(lost):
                 yield lost
@@ -480,10 +492,9 @@ class Pipeline:
         from molaug import __version__
 
         kept = plan.emit == "base+new"
-        properties = {
-            "energy": {"unit": "eV", "description": "total energy"},
-            "forces": {"unit": "eV/Å", "description": "negative gradient of the energy"},
-        }
+        properties = {"energy": Property(unit="eV", description="total energy")}
+        if plan.label is not None and plan.label.forces:
+            properties["forces"] = Property(unit="eV/Å", description="negative gradient of the energy")
         fields: dict[str, Any] = {
             "name": f"{source.name}-augmented",
             "title": f"{source.title or source.name}, augmented by molaug",
@@ -502,7 +513,10 @@ class Pipeline:
         if plan.label is not None:
             mixed = plan.base_labels == "mixed" and kept
             fields["levels"] = sorted({str(plan.label.level), *(source.levels if mixed else ())})
-            fields["properties"] = {**properties, **(source.model_dump()["properties"] if kept else {})}
+            fields["properties"] = {
+                **({name: p for name, p in source.properties.items() if name not in self._stale()} if kept else {}),
+                **properties,
+            }
             keep = {level: refs for level, refs in source.atomic_references.items() if level in fields["levels"]}
             fields["atomic_references"] = keep
         return Card.model_validate(fields)
