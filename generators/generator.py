@@ -42,7 +42,7 @@ class Generator(Protocol):
         ...
 
     def propose(self, parents: Structures, n: int, seed: int, *, start: int = 0) -> Iterator[Structures]:
-        """Yield proposals.
+        """Propose rows, batch by batch.
 
         Parameters
         ----------
@@ -56,9 +56,9 @@ class Generator(Protocol):
         start
             Rows ``start`` to ``start + n`` of each stream are meant; this lets shards share one stream.
 
-        Yields
-        ------
-        Structures
+        Returns
+        -------
+        Iterator of Structures
             Alive and rejected rows.
         """
         ...
