@@ -11,10 +11,12 @@ from typing import Any, Literal
 
 from molaug import registry
 from molaug.config import Config
+from molaug.emission import SUFFIXES
 from molaug.funnel import Funnel
 from molaug.generators.generator import Generator
 from molaug.labels import Labeller, Relaxation
-from molaug.pipeline import SUFFIXES, Pipeline, Plan
+from molaug.pipeline import Pipeline
+from molaug.plan import Plan
 from molaug.progress import Progress, Silent
 from molaug.registry import ConfigurationError
 from molaug.runs import executor_for, run_folder

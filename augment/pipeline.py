@@ -6,70 +6,24 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
-from molaug.filters.filter import BoundFilter, Filter, Selector, apply
-from molaug.funnel import Funnel, Tally
-from molaug.generators.generator import Generator
-from molaug.labels import Labeller, Relaxation, check_level
+from molaug.emission import REJECTED_SHARD, Emission
+from molaug.filters.filter import BoundFilter, apply
+from molaug.funnel import Funnel
+from molaug.labels import check_level
+from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.runs import Unit, make
+from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
-from molaug.structures.datasets import Card, Dataset, Property, Provenance, export, write_dataset
 from molaug.structures.datasets.dataset import rebatch
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
 
-#: Rows of a rejected shard.
-_REJECTED_SHARD = 8192
-
 #: Structures of the base that are looked at for the level check.
 _CHECKED = 20_000
-
-SUFFIXES = {"extxyz": ".extxyz", "db": ".db", "ani": ".h5", "sdf": ".sdf", "pyg": ".pt", "smiles": ".smi"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Everything that the stages need, made from an :class:`molaug.Augmenter`."""
-
-    base: Dataset
-    max_heavy: int | None
-    generators: tuple[tuple[Generator, int], ...]
-    filters: tuple[Filter, ...]
-    select: Selector
-    budget: int | None
-    relax: Relaxation | None
-    label: Labeller | None
-    base_labels: str
-    emit: str
-    formats: tuple[str, ...]
-    seed: int
-    parents_per_shard: int
-    labels_per_shard: int
-    parent_time_limit: float | None
-    label_time_limit: float | None
-
-    @property
-    def ordered_filters(self) -> list[Filter]:
-        """The filters as they judge: first those that look at each row by itself."""
-        return sorted(self.filters, key=lambda judge: not judge.stateless)
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """Authors of reasons in the order in which they judge."""
-        middle = [judge.name for judge in self.ordered_filters]
-        return (
-            "generation",
-            *middle,
-            "selection",
-            *(("relax", "relaxed") if self.relax else ()),
-            *(("label",) if self.label else ()),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +68,15 @@ class Pipeline:
         relaxed = self.relax(base, ranked)
         labelled = self.label(relaxed, "label")
         base_labelled = self.label_base(base)
-        return self.emit(base, base_labelled, candidates, labelled)
+        emission = Emission(
+            plan=self.plan,
+            folder=self.folder,
+            base=base,
+            base_labelled=base_labelled,
+            left=candidates,
+            labelled=labelled,
+        )
+        return emission.write(self.progress)
 
     # ------------------------------------------------------------------ stages
 
@@ -137,7 +99,7 @@ class Pipeline:
                     number += 1
                     advance()
             audit = self.plan.base.audit
-            _write(
+            write_text(
                 done,
                 json.dumps(
                     {"shards": number, "rows": audit.rows_kept, "audit": [list(line) for line in audit.table()]},
@@ -168,12 +130,14 @@ class Pipeline:
         if plan.label is None or plan.base_labels != "check" or plan.emit == "new" or done.exists():
             return
         rows: list[Structures] = []
-        for batch in _read(base):
+        for batch in read_shards(base):
             rows.append(batch.filter(np.isfinite(batch.array("energy"))))
             if sum(map(len, rows)) >= _CHECKED:
                 break
         check = check_level(Structures.concat(rows), plan.label, time_limit=plan.label_time_limit)
-        _write(done, json.dumps({"level": check.level, "ids": check.ids, "differences": check.differences}, indent=2))
+        write_text(
+            done, json.dumps({"level": check.level, "ids": check.ids, "differences": check.differences}, indent=2)
+        )
 
     def propose(self, base: Sequence[Path]) -> list[list[Path]]:
         """Propose from all parents and judge each row by itself.
@@ -260,16 +224,16 @@ class Pipeline:
         with self.progress.stage("select", total=1) as advance:
             survivors = Structures.concat(rows.filter(rows.alive) for rows in _distinct(base, compared))
             budget = len(survivors) if plan.budget is None else plan.budget
-            whole_base = Structures.concat(_read(base))
+            whole_base = Structures.concat(read_shards(base))
             order = plan.select.select(survivors, budget, base=whole_base, seed=plan.seed)
             rank = np.arange(len(order))
             survivors.take(order).with_columns({"rank": rank}).to_parquet(ranked)
             chosen = set(np.asarray(survivors.ids, dtype=object)[order].tolist())
             reason = f"selection: not among the {len(order)} that the budget of {budget} allows"
-            for number, rows in enumerate(rebatch(_distinct(base, compared), _REJECTED_SHARD)):
+            for number, rows in enumerate(rebatch(_distinct(base, compared), REJECTED_SHARD)):
                 rest = rows.filter(np.array([key not in chosen for key in rows.ids], dtype=bool) | ~rows.alive)
                 rest.reject([reason] * len(rest)).to_parquet(left / f"part-{number:05d}.parquet")
-            _write(done, json.dumps({"survivors": len(survivors), "selected": len(order)}))
+            write_text(done, json.dumps({"survivors": len(survivors), "selected": len(order)}))
             advance()
         return ranked, left
 
@@ -304,7 +268,7 @@ class Pipeline:
         self._compared(base, again, "relaxed", "relaxed: ")
         joined = self.work / "relaxed.parquet"
         if not joined.exists():
-            Structures.concat(_read([target for _, target in again])).to_parquet(joined)
+            Structures.concat(read_shards([target for _, target in again])).to_parquet(joined)
         return joined
 
     def label(self, rows: Path, stage: str) -> list[Path]:
@@ -362,52 +326,6 @@ class Pipeline:
         ]
         return make(units, self.executor, self.progress, "label base")
 
-    def emit(self, base: Sequence[Path], base_labelled: Sequence[Path], left: Path, labelled: Sequence[Path]) -> Funnel:
-        """Write the dataset, the rejected rows, the funnel and the exports.
-
-        Parameters
-        ----------
-        base
-            The shards of the base as it was read.
-        base_labelled
-            The shards of the base as it is emitted.
-        left
-            Folder of the rows that were not selected.
-        labelled
-            The shards of new rows.
-
-        Returns
-        -------
-        Funnel
-            Of the whole run.
-        """
-        plan = self.plan
-        tally = Tally(generator.name for generator, _ in plan.generators)
-        with self.progress.stage("emit", total=3 + len(plan.formats)) as advance:
-            for rows in _read([*sorted(left.glob("*.parquet")), *labelled]):
-                tally.add(rows)
-            lost = self._lost_rows(base_labelled, left, labelled)
-            for number, rows in enumerate(rebatch(lost, _REJECTED_SHARD)):
-                path = self.folder / "rejected" / f"part-{number:05d}.parquet"
-                if not path.exists():
-                    rows.to_parquet(path)
-            advance()
-            kept = 0 if plan.emit == "new" else sum(int(rows.alive.sum()) for rows in self._base_rows(base_labelled))
-            read = sum(len(rows) for rows in _read(base))
-            funnel = tally.funnel(plan.stages, {"read": read, "emitted": kept})
-            dataset = self.folder / "dataset"
-            if not dataset.exists():
-                write_dataset(self._emitted(base_labelled, labelled), dataset, self._card(funnel))
-            advance()
-            _write(self.folder / "funnel.json", funnel.to_json())
-            advance()
-            for name in plan.formats:
-                path = self.folder / f"dataset{SUFFIXES[name]}"
-                if not path.exists():
-                    export(dataset, path, name, level=None if plan.label is None else plan.label.level)
-                advance()
-        return funnel
-
     # ------------------------------------------------------------------ inside
 
     def _parents(self, base: Sequence[Path]) -> list[Path]:
@@ -432,7 +350,7 @@ class Pipeline:
         with self.progress.stage(stage, total=len(shards), done=len(shards) - len(missing)) as advance:
             if not missing:
                 return
-            bound: list[tuple[str, BoundFilter]] = [(judge.name, judge.bound(_read(base))) for judge in judges]
+            bound: list[tuple[str, BoundFilter]] = [(judge.name, judge.bound(read_shards(base))) for judge in judges]
             for shard, target in shards:
                 if target.exists():
                     rows = Structures.from_parquet(target)
@@ -452,84 +370,11 @@ class Pipeline:
         n, size = len(Structures.from_parquet(rows)), self.plan.labels_per_shard
         return [(start, min(start + size, n)) for start in range(0, n, size)]
 
-    def _base_rows(self, shards: Sequence[Path]) -> Iterator[Structures]:
-        """Return the rows of the base as they are emitted, those that are not with the reason."""
-        labels_needed = self.plan.label is not None and self.plan.base_labels != "mixed"
-        reason = "emit: a row of the base without a label (base_labels: relabel computes them)"
-        for rows in _read(shards):
-            lacking = labels_needed & ~np.isfinite(rows.array("energy"))
-            judged = rows.reject([reason if lacks else None for lacks in lacking])
-            stale = [name for name in self._stale() if name in judged.table.column_names]
-            yield Structures(judged.table.drop_columns(stale))
-
-    def _emitted(self, base: Sequence[Path], labelled: Sequence[Path]) -> Iterator[Structures]:
-        kept = (rows.filter(rows.alive) for rows in (() if self.plan.emit == "new" else self._base_rows(base)))
-        new = (rows.filter(rows.alive) for rows in _read(labelled))
-        # one schema for all shards: a score of the new rows is null in those of the base
-        schemas = [pq.read_schema(path) for path in [*(base if self.plan.emit != "new" else ()), *labelled]]
-        columns = Structures.concat(Structures(schema.empty_table()) for schema in schemas).table
-        columns = columns.drop_columns([name for name in self._stale() if name in columns.column_names])
-        for batch in chain(kept, new):
-            yield Structures.concat([Structures(columns), batch])
-
-    def _stale(self) -> list[str]:
-        """Name the measured columns of a base that is computed anew: they are of its old level of theory."""
-        if self.plan.label is None or self.plan.base_labels != "relabel":
-            return []
-        properties = self.plan.base.card.properties
-        return [name for name, p in properties.items() if p.unit != "text" and name not in ("energy", "forces")]
-
-    def _lost_rows(self, base: Sequence[Path], left: Path, labelled: Sequence[Path]) -> Iterator[Structures]:
-        yield from _read(sorted(left.glob("*.parquet")))
-        for rows in chain(_read(labelled), () if self.plan.emit == "new" else self._base_rows(base)):
-            lost = rows.filter(~rows.alive)
-            if len(lost):
-                yield lost
-
-    def _card(self, funnel: Funnel) -> Card:
-        plan = self.plan
-        source = plan.base.card
-        from molaug import __version__
-
-        kept = plan.emit == "base+new"
-        properties = {"energy": Property(unit="eV", description="total energy")}
-        if plan.label is not None and plan.label.forces:
-            properties["forces"] = Property(unit="eV/Å", description="negative gradient of the energy")
-        fields: dict[str, Any] = {
-            "name": f"{source.name}-augmented",
-            "title": f"{source.title or source.name}, augmented by molaug",
-            "description": (
-                f"{sum(funnel.emitted.values())} new structures by "
-                f"{', '.join(generator.name for generator, _ in plan.generators)}"
-                + (f" beside {funnel.base['emitted']} of the base {source.name}." if kept else ".")
-            ),
-            "licence": source.licence,
-            "citation": source.citation,
-            "url": source.url,
-            "provenance": Provenance(
-                origins={}, command="molaug augment --config config.yaml", version=__version__, seed=plan.seed
-            ),
-        }
-        if plan.label is not None:
-            mixed = plan.base_labels == "mixed" and kept
-            fields["levels"] = sorted({str(plan.label.level), *(source.levels if mixed else ())})
-            fields["properties"] = {
-                **({name: p for name, p in source.properties.items() if name not in self._stale()} if kept else {}),
-                **properties,
-            }
-            keep = {level: refs for level, refs in source.atomic_references.items() if level in fields["levels"]}
-            fields["atomic_references"] = keep
-        return Card.model_validate(fields)
-
-
-def _read(paths: Sequence[Path]) -> Iterator[Structures]:
-    return (Structures.from_parquet(path) for path in paths)
-
 
 def _distinct(base: Sequence[Path], compared: Sequence[Path]) -> Iterator[Structures]:
     """Read judged shards; ids stay unique in a dataset even where no filter looks for copies."""
-    seen = {key for rows in _read(base) for key in rows.ids}
-    for rows in _read(compared):
+    seen = {key for rows in read_shards(base) for key in rows.ids}
+    for rows in read_shards(compared):
         reasons: list[str | None] = []
         for key, alive in zip(rows.ids, rows.alive.tolist(), strict=True):
             reasons.append("selection: an exact copy of an earlier row" if alive and key in seen else None)
@@ -547,10 +392,3 @@ def _prefixed(before: list[str | None], after: list[str | None], prefix: str) ->
         f"{prefix}{new}" if prefix and old is None and new is not None else new
         for old, new in zip(before, after, strict=True)
     ]
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)

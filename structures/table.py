@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,37 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
+from molaug.structures.columns import each, flat, lists
 from molaug.structures.hashing import content_key
 from molaug.structures.schema import SCHEMA, conform
+from molaug.structures.structure import Structure
 
 if TYPE_CHECKING:
     from ase import Atoms
     from rdkit.Chem import Mol
     from torch_geometric.data import Data
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Structure:
-    """One row of :class:`Structures`, with its arrays in shape.
-
-    Attributes mirror the columns; ``positions`` has shape (n_atoms, 3) in Å or is None for a bare graph,
-    ``forces`` has shape (n_atoms, 3) in eV/Å or is None, ``extra`` holds the further columns.
-    """
-
-    id: str
-    numbers: NDArray[np.uint8]
-    positions: NDArray[np.float64] | None
-    charge: int
-    multiplicity: int
-    smiles: str | None
-    origin: str | None
-    parent: str | None
-    seed: int | None
-    energy: float | None
-    forces: NDArray[np.float64] | None
-    level: str | None
-    reason: str | None
-    extra: Mapping[str, Any]
 
 
 class Structures:
@@ -154,7 +131,7 @@ class Structures:
         n = len(numbers)
         zs = [np.asarray(z, dtype=np.uint8).ravel() for z in numbers]
         xs: list[NDArray[np.float64] | None]
-        xs = [None] * n if positions is None else [_flat(x) for x in positions]
+        xs = [None] * n if positions is None else [flat(x) for x in positions]
         charges = np.zeros(n, np.int8) if charge is None else np.broadcast_to(np.asarray(charge, np.int8), n)
         if multiplicity is None:
             electrons = np.array([int(z.sum(dtype=np.int64)) for z in zs], np.int64) - charges
@@ -167,18 +144,18 @@ class Structures:
         ids = [content_key(z, x, q, m, s) for z, x, q, m, s in zip(zs, xs, charges, multiplicities, texts, strict=True)]
         columns: dict[str, pa.Array] = {
             "id": pa.array(ids, pa.string()),
-            "numbers": _lists(zs, pa.uint8()),
-            "positions": _lists(xs, pa.float64()),
+            "numbers": lists(zs, pa.uint8()),
+            "positions": lists(xs, pa.float64()),
             "charge": pa.array(charges),
             "multiplicity": pa.array(multiplicities),
             "smiles": pa.array(texts, pa.string()),
-            "origin": _each(origin, n, pa.string()),
-            "parent": _each(parent, n, pa.string()),
-            "seed": _each(seed, n, pa.int64()),
-            "energy": _each(energy, n, pa.float64()),
-            "forces": _lists([None] * n if forces is None else [_flat(f) for f in forces], pa.float64()),
-            "level": _each(level, n, pa.string()),
-            "reason": _each(reason, n, pa.string()),
+            "origin": each(origin, n, pa.string()),
+            "parent": each(parent, n, pa.string()),
+            "seed": each(seed, n, pa.int64()),
+            "energy": each(energy, n, pa.float64()),
+            "forces": lists([None] * n if forces is None else [flat(f) for f in forces], pa.float64()),
+            "level": each(level, n, pa.string()),
+            "reason": each(reason, n, pa.string()),
         }
         for name, values in (extra or {}).items():
             columns[name] = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)
@@ -454,7 +431,7 @@ class Structures:
         table = self._table
         for name, values in columns.items():
             known = SCHEMA.field(name).type if name in SCHEMA.names else None
-            array = _each(values, len(self), known)
+            array = each(values, len(self), known)
             if len(array) != len(self):
                 raise ValueError(f"column {name!r} has {len(array)} values; expected {len(self)}")
             place = table.schema.get_field_index(name)
@@ -536,29 +513,3 @@ class Structures:
         full = np.full((int(n.sum()), 3), np.nan)
         full[np.repeat(valid, n)] = flat  # rows without the column keep NaN
         return full
-
-
-def _flat(values: ArrayLike | None) -> NDArray[np.float64] | None:
-    return None if values is None else np.asarray(values, dtype=np.float64).ravel()
-
-
-def _lists(rows: Sequence[NDArray[Any] | None], kind: pa.DataType) -> pa.Array:
-    lengths = np.array([0 if row is None else len(row) for row in rows], dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    present = [row for row in rows if row is not None]
-    values = pa.array(np.concatenate(present), kind) if present else pa.array([], kind)
-    missing = np.array([row is None for row in rows], dtype=bool)
-    mask = pa.array(missing) if missing.any() else None
-    return pa.ListArray.from_arrays(pa.array(offsets), values, mask=mask)
-
-
-def _each(values: Any, n: int, kind: pa.DataType | None) -> pa.Array | pa.ChunkedArray:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return values if kind is None else values.cast(kind)
-    if values is None:
-        return pa.nulls(n, kind or pa.null())
-    if isinstance(values, str | int | float | bool):
-        return pa.array([values] * n, kind)
-    if kind is not None and pa.types.is_list(kind):
-        return _lists([None if v is None else np.asarray(v).ravel() for v in values], kind.value_type)
-    return pa.array(values, kind)

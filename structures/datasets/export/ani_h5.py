@@ -14,7 +14,7 @@ from molaug.structures.chemistry import symbols
 from molaug.structures.datasets.ani_layouts import LEVEL_ATTRIBUTE
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.export.writing import with_geometry
-from molaug.structures.table import Structure, Structures
+from molaug.structures import Structure, Structures
 
 #: The one top group.
 _ROOT = "molaug"
