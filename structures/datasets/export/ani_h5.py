@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 from ase.units import Hartree
 
+from molaug.structures import Structure, Structures
 from molaug.structures.chemistry import symbols
 from molaug.structures.datasets.ani_layouts import LEVEL_ATTRIBUTE
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.export.writing import with_geometry
-from molaug.structures import Structure, Structures
 
 #: The one top group.
 _ROOT = "molaug"

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from ase.io.extxyz import key_val_str_to_dict
 
+from molaug.structures import Structure, Structures
 from molaug.structures.chemistry import symbols
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.export.writing import with_geometry
-from molaug.structures import Structure, Structures
 
 _TEXTS = ("id", "smiles", "origin", "parent", "level")
 
