@@ -61,7 +61,7 @@ def test_a_wrong_type_comes_with_what_the_key_means() -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="run.yaml: no such configuration file"):
+    with pytest.raises(ConfigurationError, match=r"run\.yaml: no such configuration file"):
         load_config(tmp_path / "run.yaml")
 
 

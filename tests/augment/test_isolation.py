@@ -142,10 +142,14 @@ def _python(code: str, **options: object) -> subprocess.Popen[str]:
     "code",
     [
         "print(*(o.value for o in isolated(act, ['a', 'b'], time_limit=10)))",
-        "with ProcessPoolExecutor(2, mp_context=process_context(), initializer=start_worker) as pool:\n"
-        "    print(list(pool.map(shout, 'ab'))[1][0])",
-        "pool = ProcessPoolExecutor(2, mp_context=process_context(), initializer=start_worker)\n"
-        "print(list(pool.map(shout, 'ab'))[1][0])",
+        (
+            "with ProcessPoolExecutor(2, mp_context=process_context(), initializer=start_worker) as pool:\n"
+            "    print(list(pool.map(shout, 'ab'))[1][0])"
+        ),
+        (
+            "pool = ProcessPoolExecutor(2, mp_context=process_context(), initializer=start_worker)\n"
+            "print(list(pool.map(shout, 'ab'))[1][0])"
+        ),
     ],
     ids=["in process", "in a pool", "in a pool that is left open"],
 )

@@ -147,7 +147,7 @@ def test_a_changed_configuration_is_named(tmp_path: Path) -> None:
     for change in (
         "seed was 1, is 2",
         "filters[0].validity.neutral was True, is False",
-        "label.options.accuracy was 1, is None",
+        "label.options.a was 1, is None",
         "emit was None, is 'new'",
         "Choose another folder",
     ):
@@ -156,7 +156,10 @@ def test_a_changed_configuration_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(ConfigurationError, match="is not empty and holds no config.yaml"), run_folder(tmp_path, CONFIG):
+    with (
+        pytest.raises(ConfigurationError, match=r"is not empty and holds no config\.yaml"),
+        run_folder(tmp_path, CONFIG),
+    ):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
