@@ -46,6 +46,15 @@ def test_graphs_equal_those_of_the_authors_program_and_so_nearly_do_the_conforme
     assert conformers == pytest.approx(sum(e["n_conformers"] for e in molecules.values()), rel=0.1)
 
 
+def test_three_molecules_of_the_authors_manual_have_42_graphs_in_all(oracles: Path) -> None:
+    molecules = json.loads((oracles / "amons.json").read_text())["mode_3d"]["molecules"]
+    graphs: set[str] = set()
+    for smiles in ("O=CCc1ccccc1", "O=CCc1ccncc1", "CC(C)(O)c1ccco1"):
+        mol = Chem.MolFromMolBlock(molecules[smiles]["molblock"], removeHs=False)
+        graphs |= {amon.smiles for amon in kept(cut_amons(mol, rules="reference"))}
+    assert len(graphs) == 42
+
+
 @pytest.mark.parametrize("smiles", ["CC(C)(O)c1ccco1", "C1CC2CC1CO2", "CCCCO", "CC(=O)NCC#N", "C=C[N+](=O)[O-]"])
 def test_graphs_are_among_those_of_the_graph_mode(smiles: str) -> None:
     found = cut_amons(embedded(smiles))
