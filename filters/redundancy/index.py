@@ -126,7 +126,7 @@ class MoleculeIndex:
 
         Returns
         -------
-        NDArray[np.bool_]
+        numpy.ndarray of bool
             Shape (n,).
 
         Raises
@@ -161,7 +161,7 @@ class MoleculeIndex:
 
         Returns
         -------
-        NDArray[np.bool_]
+        numpy.ndarray of bool
             Shape (n,).
         """
         keys, named = molecule_keys(smiles, kind)
