@@ -35,7 +35,8 @@ def test_butane_has_its_three_conformers() -> None:
     for row in rows:
         mol = lay_graph("CCCC", row.numbers, row.positions).mol
         torsions.append(rdMolTransforms.GetDihedralDeg(mol.GetConformer(), 0, 1, 2, 3))
-    assert sorted(t % 360 for t in torsions) == pytest.approx([65, 180, 295], abs=3)  # anti, gauche and its mirror image
+    # anti, gauche and its mirror image
+    assert sorted(t % 360 for t in torsions) == pytest.approx([65, 180, 295], abs=3)
     energies = np.sort(rows.array("force_field_energy"))
     assert energies[1] == pytest.approx(energies[2], abs=1e-4)  # mirror images
     assert 0.02 < energies[1] - energies[0] < 0.06  # gauche above anti by 0.8 kcal/mol in MMFF94
