@@ -180,6 +180,9 @@ def kind_of(reason: str) -> str:
     'validity: atoms # and # are # Å apart'
     """
     author, _, text = reason.partition(": ")
-    words = ["#" if any(c.isdigit() for c in word) else word for word in text.split()]
+    # a name in brackets is that of a reference, such as (qm9-keys), and is kept
+    named = [w.startswith("(") and w[1:2].islower() for w in text.split()]
+    digits = [any(c.isdigit() for c in w) for w in text.split()]
+    words = ["#" if d and not n else w for w, d, n in zip(text.split(), digits, named, strict=True)]
     kept = " ".join(word for k, word in enumerate(words) if word != "#" or words[k - 1 : k] != ["#"])
     return f"{author}: {kept if len(kept) <= _REASON_LENGTH else kept[:_REASON_LENGTH].rsplit(' ', 1)[0] + ' …'}"
