@@ -59,5 +59,6 @@ def test_every_public_name_is_in_the_reference(package: object) -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text(encoding="utf-8")):
+        text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
