@@ -61,7 +61,7 @@ def test_the_tolerance_decides(base: Structures) -> None:
     shifted = base.with_columns({"energy": base.array("energy") + 0.9 * TOLERANCE})
     assert check_level(shifted, Labeller()).largest == pytest.approx(0.9 * TOLERANCE)
     shifted = base.with_columns({"energy": base.array("energy") + 1.1 * TOLERANCE})
-    with pytest.raises(LevelError, match="expected agreement within 0.0027 eV"):
+    with pytest.raises(LevelError, match=r"expected agreement within 0\.0027 eV"):
         check_level(shifted, Labeller())
 
 
