@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +26,9 @@ from molaug.structures.hashing import key64
 
 #: Rows for each parent where none are asked for: all of a deterministic generator, some of a sampling one.
 _ROWS = {"molecules": 1000, "geometries": 10}
+
+#: Parents drawn from a large base, for each label of the budget and at least.
+_PARENTS_PER_LABEL, _LEAST_PARENTS = 4, 1000
 
 #: Rows of a generator without parents for each label of the budget.
 _ROWS_PER_LABEL = 4
@@ -91,6 +94,9 @@ class Augmenter:
         Options of its reader.
     max_heavy
         Only molecules with at most so many heavy atoms become parents.
+    max_parents
+        Rows of the base drawn by lot to be parents. ``auto`` draws four for each label of the budget and at least
+        1000: a small budget has no use for the proposals of a whole large database. ``all`` takes every row.
     generators
         What proposes; ``n`` among the options is the number of rows for each parent (in all where a generator needs
         none).
@@ -135,6 +141,7 @@ class Augmenter:
     base: str | Path | Structures | Sequence[Any] | Dataset = "g2"
     base_options: Mapping[str, Any] = field(default_factory=dict)
     max_heavy: int | None = None
+    max_parents: int | Literal["auto", "all"] = "auto"
     generators: Sequence[Any] = ("amons", "conformers")
     filters: Sequence[Any] = ("validity", "redundancy")
     select: Any = "stratified"
@@ -199,6 +206,7 @@ class Augmenter:
         return Plan(
             base=base,
             max_heavy=self.max_heavy,
+            max_parents=self._max_parents(),
             generators=tuple(self._generator(spec) for spec in self.generators),
             filters=tuple(registry.build(registry.FILTERS, spec, "filter") for spec in self.filters),
             select=registry.build(registry.SELECTORS, self.select, "selector"),
@@ -237,6 +245,7 @@ class Augmenter:
             "base": _base_name(self.base),
             "base_options": dict(self.base_options),
             "max_heavy": self.max_heavy,
+            "max_parents": self.max_parents,
             "generators": generators,
             "filters": [registry.specification(part, registry.FILTERS) for part in plan.filters],
             "select": registry.specification(plan.select, registry.SELECTORS),
@@ -320,6 +329,15 @@ class Augmenter:
             raise ConfigurationError(f"generator {generator.name}: n is {n!r}; expected an integer of at least 0")
         return generator, n
 
+    def _max_parents(self) -> int | None:
+        if self.max_parents == "all" or (self.max_parents == "auto" and self.budget is None):
+            return None
+        if self.max_parents == "auto":
+            return max(_LEAST_PARENTS, _PARENTS_PER_LABEL * (self.budget or 0))
+        if not isinstance(self.max_parents, int) or self.max_parents < 0:
+            raise ConfigurationError(f"max_parents is {self.max_parents!r}; expected auto, all or a number from 0")
+        return self.max_parents
+
     def _labeller(self) -> Labeller | None:
         if self.label is None or isinstance(self.label, Labeller):
             return self.label
@@ -368,7 +386,16 @@ def _base_name(base: Any) -> str:
 
 
 def _options(part: Any) -> dict[str, Any]:
-    [(_, options)] = registry.specification(part, {}).items()
     if isinstance(part, Labeller) and not isinstance(part.calculator, str):
-        options["calculator"] = repr(type(part.calculator))
+        kind, parameters = type(part.calculator), getattr(part.calculator, "parameters", {})
+        # an object has no name: its class and parameters stand for it
+        part = replace(
+            part,
+            calculator=f"{kind.__module__}:{kind.__qualname__}",
+            options={
+                name: value if value is None or type(value) in (bool, int, float, str) else repr(value)
+                for name, value in sorted(parameters.items())
+            },
+        )
+    [(_, options)] = registry.specification(part, {}).items()
     return dict(options)

@@ -337,6 +337,7 @@ def _dry_run(augmenter: Augmenter) -> int:
         rows += len(batch)
         limit = plan.max_heavy
         parents += len(batch) if limit is None else sum(int((row.numbers > 1).sum()) <= limit for row in batch)
+    parents = parents if plan.max_parents is None else min(parents, plan.max_parents)
     print(f"base: {plan.base.card.name}, {rows} structures, {parents} of them parents")
     for generator, n in plan.generators:
         most = parents * n if generator.needs_parents else n
@@ -367,6 +368,8 @@ def _run_values(arguments: Namespace) -> dict[str, Any]:
     for name in ("base", "max_heavy", "formats", "seed"):
         if getattr(arguments, name) is not None:
             values[name] = getattr(arguments, name)
+    if arguments.max_parents is not None:
+        values["max_parents"] = _value(arguments.max_parents)
     options = _reader_options(arguments)
     if options:
         values["base_options"] = options

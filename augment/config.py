@@ -26,6 +26,10 @@ class Config(BaseModel):
     max_heavy: int | None = Field(
         default=None, description="Only the molecules of the base with at most so many heavy atoms are parents."
     )
+    max_parents: int | Literal["auto", "all"] = Field(
+        default="auto",
+        description="Rows of the base drawn to be parents; auto: four for each label of the budget, at least 1000.",
+    )
     generators: list[Part] = Field(
         default=["amons", "conformers"],
         description="What proposes. 'n' among the options is the number of rows for each parent.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from molaug.emission import REJECTED_SHARD, Emission
 from molaug.filters.filter import BoundFilter, apply
@@ -20,6 +21,7 @@ from molaug.runs import Unit, make
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
 from molaug.structures.datasets.dataset import rebatch
+from molaug.structures.hashing import keys64
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
 
 #: Structures of the base that are looked at for the level check.
@@ -154,7 +156,7 @@ class Pipeline:
         """
         plan = self.plan
         filters = tuple(judge for judge in plan.filters if judge.stateless)
-        parents = self._parents(base)
+        parents = self._parents(base) if any(generator.needs_parents for generator, _ in plan.generators) else []
         shards = []
         for number, (generator, n) in enumerate(plan.generators):
             folder = self.work / "propose" / f"{number}-{generator.name}"
@@ -329,19 +331,32 @@ class Pipeline:
     # ------------------------------------------------------------------ inside
 
     def _parents(self, base: Sequence[Path]) -> list[Path]:
-        """Return the shards of parents: those of the base, cut to small molecules where that is asked for."""
-        limit = self.plan.max_heavy
-        if limit is None:
+        """Return the shards of parents: those of the base, or a sample of its rows in shards of their own."""
+        plan = self.plan
+        if plan.max_heavy is None and plan.max_parents is None:
             return list(base)
-        targets = []
-        for shard in base:
-            target = self.work / "parents" / shard.name
-            if not target.exists():
-                rows = Structures.from_parquet(shard)
-                heavy = np.array([int((row.numbers > 1).sum()) for row in rows], dtype=int)
-                rows.filter(heavy <= limit).to_parquet(target)
-            targets.append(target)
-        return targets
+        folder, done = self.work / "parents", self.work / "parents" / "sampled.json"
+        if not done.exists():
+            keys = [self._lot(rows) for rows in read_shards(base)]
+            drawn = np.sort(np.concatenate([np.empty(0), *keys]))[: plan.max_parents]
+            last = drawn[-1] if len(drawn) else -np.inf
+            sampled = (rows.filter(lots <= min(last, 1.0)) for rows, lots in zip(read_shards(base), keys, strict=True))
+            number = 0
+            for rows in rebatch(sampled, plan.parents_per_shard):
+                rows.to_parquet(folder / f"part-{number:05d}.parquet")
+                number += 1
+            write_text(done, json.dumps({"shards": number, "parents": int((drawn <= 1.0).sum())}))
+        count = json.loads(done.read_text())["shards"]
+        return [folder / f"part-{k:05d}.parquet" for k in range(count)]
+
+    def _lot(self, rows: Structures) -> NDArray[np.float64]:
+        """Draw a lot in [0, 1) for each row by its id, so that neither order nor shards matter; infinity: no parent."""
+        limit = self.plan.max_heavy
+        lots = keys64([f"{self.plan.seed}:parent:{key}" for key in rows.ids]) / 2.0**64
+        for k, row in enumerate(rows):
+            if row.reason is not None or (limit is not None and (row.numbers > 1).sum() > limit):
+                lots[k] = np.inf
+        return lots
 
     def _compared(self, base: Sequence[Path], shards: Sequence[tuple[Path, Path]], stage: str, prefix: str) -> None:
         # what is relaxed has not been seen by any filter; proposals were judged where they were made

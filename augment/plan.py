@@ -16,6 +16,7 @@ class Plan:
 
     base: Dataset
     max_heavy: int | None
+    max_parents: int | None
     generators: tuple[tuple[Generator, int], ...]
     filters: tuple[Filter, ...]
     select: Selector
