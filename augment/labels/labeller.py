@@ -50,7 +50,7 @@ class Labeller:
     >>> lj = Labeller(calculator="ase.calculators.lj:LennardJones", options={"rc": 10.0, "sigma": 3.0})
     >>> pair = Structures.from_arrays([[18, 18]], [[[0, 0, 0], [0, 0, 3.3672]]])
     >>> round(lj.label(pair[0])[0], 3)
-    -0.999
+    -0.997
     """
 
     calculator: Any = "gfn2-xtb"

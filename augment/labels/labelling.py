@@ -42,7 +42,7 @@ def label(
     --------
     >>> from ase.build import molecule
     >>> round(label(Structures.from_ase(molecule("H2")))[0].energy, 2)
-    -26.7
+    -26.72
     """
     labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
     labeller.calculator_of(_HYDROGEN)  # a missing package or a wrong option stops here, not once for each row
