@@ -24,7 +24,7 @@ from molaug.structures import Structures
 CONFIG: dict[str, Any] = {
     "seed": 1,
     "filters": [{"validity": {"neutral": True}}],
-    "label": {"options": {"accuracy": 1}},
+    "label": {"options": {"a": 1}},
 }
 
 
