@@ -198,7 +198,7 @@ class Augmenter:
         _check_numbers(self)
         labeller = self._labeller()
         if labeller is not None:
-            _try(labeller)
+            labeller.check()
         try:
             base = open_dataset(self.base, **self.base_options)
         except (ValueError, TypeError, KeyError, OSError) as error:
@@ -369,12 +369,6 @@ def _check_numbers(given: Augmenter) -> None:
         value = getattr(given, name)
         if value is not None and not value > 0:
             raise ConfigurationError(f"{name} is {value!r}; expected seconds above 0, or None")
-
-
-def _try(labeller: Labeller) -> None:
-    """Make a calculator once: a missing package or a wrong option stops here."""
-    hydrogen = Structures.from_arrays([[1, 1]], [[0.0, 0.0, 0.0, 0.0, 0.0, 0.74]])
-    labeller.calculator_of(hydrogen[0])
 
 
 def _base_name(base: Any) -> str:

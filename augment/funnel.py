@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -123,8 +123,8 @@ class Tally:
     def __init__(self, generators: Iterable[str]) -> None:
         names = list(generators)
         self.proposed: Counter[str] = Counter(dict.fromkeys(names, 0))
-        self.rejected: dict[str, Counter[str]] = {name: Counter() for name in names}
-        self.reasons: dict[str, Counter[str]] = {name: Counter() for name in names}
+        self.rejected: defaultdict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in names})
+        self.reasons: defaultdict[str, Counter[str]] = defaultdict(Counter, {name: Counter() for name in names})
 
     def add(self, rows: Structures) -> None:
         """Count a batch of final rows, those in the dataset and those rejected.

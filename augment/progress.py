@@ -35,7 +35,7 @@ class Silent:
 
     @contextmanager
     def stage(self, name: str, *, total: int | None, done: int = 0) -> Iterator[Callable[[], None]]:
-        """See :meth:`Progress.stage`."""  # noqa: DOC
+        """See :meth:`Progress.stage`."""
         del name, total, done
         yield lambda: None
 
@@ -45,7 +45,7 @@ class Bars:
 
     @contextmanager
     def stage(self, name: str, *, total: int | None, done: int = 0) -> Iterator[Callable[[], None]]:
-        """See :meth:`Progress.stage`."""  # noqa: DOC
+        """See :meth:`Progress.stage`."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress

@@ -157,7 +157,7 @@ class FarthestPoint:
     @property
     def name(self) -> str:
         """Name under which it is registered."""
-        return "farthest"
+        return "farthest-point"
 
     def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
         """Return row numbers, the farthest first.

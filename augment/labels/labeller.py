@@ -97,6 +97,23 @@ class Labeller:
             multiplicity_key=self.multiplicity_key,
         )
 
+    def check(self) -> None:
+        """Make a calculator once, so that a missing package or a wrong option stops here and not once for each row.
+
+        Raises
+        ------
+        ValueError
+            If the calculator is unknown or does not take its options.
+        ImportError
+            If a package is missing.
+        """
+        calculator_for(
+            self.calculator,
+            self.options,
+            charge_key=self.charge_key,
+            multiplicity_key=self.multiplicity_key,
+        )
+
     def atoms_of(self, structure: Structure) -> Atoms:
         """Return the structure as ``ase.Atoms`` with its calculator attached.
 

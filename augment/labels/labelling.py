@@ -45,7 +45,7 @@ def label(
     -26.72
     """
     labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
-    labeller.calculator_of(_HYDROGEN)  # a missing package or a wrong option stops here, not once for each row
+    labeller.check()  # a missing package or a wrong option stops here, not once for each row
     outcomes = isolated(labeller.label, _alive(structures), time_limit=time_limit)
     energies: list[float | None] = []
     forces: list[NDArray[np.float64] | None] = []
@@ -94,7 +94,7 @@ def relax(
         gone. Failures keep their geometry and are rejected with a reason.
     """
     labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
-    labeller.calculator_of(_HYDROGEN)
+    labeller.check()
     outcomes = isolated(partial(_relaxed, relaxation, labeller), _alive(structures), time_limit=time_limit)
     columns: dict[str, list[Any]] = {"id": [], "positions": [], "relaxed_from": []}
     reasons: list[str | None] = []
@@ -116,9 +116,6 @@ def relax(
         )
     cleared = {"energy": None, "forces": None, "level": None}
     return structures.with_columns({**columns, **cleared}).reject(reasons)
-
-
-_HYDROGEN = Structures.from_arrays([[1, 1]], [np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.74]])])[0]
 
 
 def _alive(structures: Structures) -> Iterable[Structure]:

@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from ase.optimize import BFGS, FIRE
 
 from molaug.labels.labeller import LabelError, Labeller
 from molaug.structures import Structure
 from molaug.structures.chemistry import lay_graph, same_bonds
-
-_OPTIMIZERS = {"bfgs": BFGS, "fire": FIRE}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +58,11 @@ class Relaxation:
         LabelError
             If it does not converge, or bonds break or form on the way.
         """
+        from ase.optimize import BFGS, FIRE  # with half of scipy behind it, and only needed here
+
+        optimizer = {"bfgs": BFGS, "fire": FIRE}[self.optimizer]
         atoms = labeller.atoms_of(structure)
-        converged = _OPTIMIZERS[self.optimizer](atoms, logfile=None).run(fmax=self.fmax, steps=self.steps)
+        converged = optimizer(atoms, logfile=None).run(fmax=self.fmax, steps=self.steps)
         if not converged and not self.unconverged:
             raise LabelError(f"not converged to {self.fmax:g} eV/Å in {self.steps} steps")
         after = np.array(atoms.positions, dtype=np.float64)
