@@ -1,4 +1,4 @@
-"""What each verb of the command line does."""
+"""What each verb of the command line does: each takes the arguments as parsed and returns the exit code."""
 
 from __future__ import annotations
 
@@ -39,18 +39,7 @@ if not _CONSOLE.is_terminal:
 
 
 def augment(arguments: Namespace) -> int:
-    """Run ``molaug augment``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug augment``."""
     values = _run_values(arguments)
     for name in ("select", "relax", "base_labels", "emit"):
         if getattr(arguments, name) is not None:
@@ -63,18 +52,7 @@ def augment(arguments: Namespace) -> int:
 
 
 def generate(arguments: Namespace) -> int:
-    """Run ``molaug generate``: the same run without budget and labels.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug generate``: the same run without budget and labels."""
     values = {"budget": None, "label": None, "emit": "new", **_run_values(arguments)}
     if arguments.filters is None and arguments.config is None:
         values["filters"] = ["validity"]
@@ -82,18 +60,7 @@ def generate(arguments: Namespace) -> int:
 
 
 def label(arguments: Namespace) -> int:
-    """Run ``molaug label``: the same run without proposals.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug label``: the same run without proposals."""
     options = dict(map(_pair, arguments.set))
     labeller: dict[str, Any] = {"calculator": arguments.calculator, "options": options}
     if arguments.level is not None:
@@ -112,18 +79,7 @@ def label(arguments: Namespace) -> int:
 
 
 def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
-    """Run ``molaug filter``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug filter``."""
     specs = _with_options(arguments.filters, arguments.set, arguments.against)
     filters = [registry.build(registry.FILTERS, spec, "filter") for spec in specs]
     base = open_dataset(arguments.base).batches() if arguments.base else iter(())
@@ -158,18 +114,7 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
 
 
 def missing(arguments: Namespace) -> int:
-    """Run ``molaug missing``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug missing``."""
     found = missing_amons(_molecules(arguments.targets), _molecules(arguments.base), max_heavy=arguments.max_heavy)
     table = Table("AMON", "heavy atoms", "targets that need it", title=f"{len(found)} AMONs are missing", box=None)
     for amon in found[:_SHOWN]:
@@ -185,18 +130,7 @@ def missing(arguments: Namespace) -> int:
 
 
 def index(arguments: Namespace) -> int:
-    """Run ``molaug index``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug index``."""
     if arguments.action == "build":
         kinds = {"kinds": tuple(arguments.kinds)} if arguments.kinds else {}
         with executor_for(arguments.workers) as executor:
@@ -217,18 +151,7 @@ def index(arguments: Namespace) -> int:
 
 
 def convert(arguments: Namespace) -> int:
-    """Run ``molaug convert``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug convert``."""
     source = _source(arguments)
     if arguments.max_heavy is not None:
         source = _small(source, arguments.max_heavy)
@@ -238,18 +161,7 @@ def convert(arguments: Namespace) -> int:
 
 
 def datasets(arguments: Namespace) -> int:
-    """Run ``molaug datasets``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug datasets``."""
     if arguments.name:
         entry = known_dataset(arguments.name)
         print(entry.card.to_yaml(), end="")
@@ -265,18 +177,7 @@ def datasets(arguments: Namespace) -> int:
 
 
 def validate(arguments: Namespace) -> int:
-    """Run ``molaug validate``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code: 1 where a dataset is damaged.
-    """
+    """Run ``molaug validate``."""
     path = Path(arguments.path)
     if path.is_dir():
         return _validate_dataset(path)
@@ -287,18 +188,7 @@ def validate(arguments: Namespace) -> int:
 
 
 def schema(arguments: Namespace) -> int:
-    """Run ``molaug schema``.
-
-    Parameters
-    ----------
-    arguments
-        As parsed.
-
-    Returns
-    -------
-    int
-        Exit code.
-    """
+    """Run ``molaug schema``."""
     del arguments
     print(json.dumps(Config.model_json_schema(), indent=2))
     return 0
