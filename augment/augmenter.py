@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from molaug.plan import Plan
 from molaug.progress import Progress, Silent
 from molaug.registry import ConfigurationError
 from molaug.runs import executor_for, run_folder
+from molaug.shards import write_text
 from molaug.structures import Structures
 from molaug.structures.datasets import Card, Dataset, open_dataset
 from molaug.structures.hashing import key64
@@ -297,6 +299,7 @@ class Augmenter:
         plan = self.plan()
         folder = Path(out)
         with run_folder(folder, self.resolved(plan)):
+            _check_base(folder, self.base)
             if executor is not None:
                 funnel = self._pipeline(plan, folder, executor, progress).run()
             else:
@@ -377,6 +380,27 @@ def _base_name(base: Any) -> str:
     rows = open_dataset(base).read()
     # structures in memory have no name: what they are made of stands for them
     return f"structures:{key64(''.join(rows.ids)):016x}"
+
+
+def _check_base(folder: Path, base: Any) -> None:
+    """Refuse to go on from another base; files are compared by name and size, since hashing a large one takes long."""
+    if not isinstance(base, str | Path) or not Path(base).expanduser().exists():
+        return
+    path = Path(base).expanduser()
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    found = {str(file.relative_to(path)): file.stat().st_size for file in files}
+    record = folder / "work" / "base" / "files.json"
+    if not record.exists():
+        write_text(record, json.dumps(found, indent=2))
+        return
+    known = json.loads(record.read_text(encoding="utf-8"))
+    changed = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
+    if changed:
+        names = ", ".join("the file" if name == "." else name for name in changed[:3])
+        raise ConfigurationError(
+            f"base {base} is not what {folder} was begun with: {names} changed in size, came or went. "
+            "Choose another folder, or put the base back"
+        )
 
 
 def _options(part: Any) -> dict[str, Any]:

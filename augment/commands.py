@@ -82,9 +82,10 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
     """Run ``molaug filter``."""
     specs = _with_options(arguments.filters, arguments.set, arguments.against)
     filters = [registry.build(registry.FILTERS, spec, "filter") for spec in specs]
-    base = open_dataset(arguments.base).batches() if arguments.base else iter(())
-    reference = list(base)
-    bound: list[tuple[str, BoundFilter]] = [(judge.name, judge.bound(reference)) for judge in filters]
+    base = open_dataset(arguments.base) if arguments.base else None
+    bound: list[tuple[str, BoundFilter]] = [
+        (judge.name, judge.bound(() if base is None else base.batches())) for judge in filters
+    ]
     candidates = _source(arguments)
     kept: list[Structures] = []
     rejected: list[Structures] = []

@@ -164,6 +164,18 @@ def test_another_configuration_in_the_same_folder_is_refused(
     assert "budget was 4, is 5" in line(capsys)
 
 
+def test_a_base_that_changed_is_refused(alcohols: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = tmp_path / "base.parquet"
+    whole = Structures.from_parquet(alcohols)
+    whole.to_parquet(base)
+    arguments = ["generate", "--base", str(base), "--out", str(tmp_path / "out"), *SMALL]
+    assert main(arguments) == 0
+    whole.slice(0, 1).to_parquet(base)
+    capsys.readouterr()
+    assert main(arguments) == WRONG
+    assert "not what" in line(capsys)
+
+
 def test_filter_writes_both_halves(
     run: Path, alcohols: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
