@@ -27,7 +27,7 @@ from ase import Atoms
 from ase.units import Hartree
 from numpy.typing import NDArray
 
-from molaug.labels.dft import b3lyp_6_31g_2df_p, wb97x_6_31g_d
+from molaug.structures.calculators.dft import b3lyp_6_31g_2df_p, wb97x_6_31g_d
 
 LEVELS = {"b3lyp/6-31g(2df,p)": b3lyp_6_31g_2df_p, "wb97x/6-31g(d)": wb97x_6_31g_d}
 MULTIPLICITIES = {"H": 2, "C": 3, "N": 4, "O": 3, "F": 2}

@@ -12,10 +12,10 @@ from rdkit import Chem
 
 from molaug.generators.embedding import embed
 from molaug.generators.ensemble import Ensemble
-from molaug.generators.force_field import ForceField
 from molaug.generators.generator import Kind
 from molaug.generators.parents import check_range, molecule, rejected
 from molaug.structures import Structure, Structures
+from molaug.structures.calculators.force_fields import ForceField
 from molaug.structures.chemistry import canonical
 from molaug.structures.hashing import derived_seed
 

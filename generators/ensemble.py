@@ -8,8 +8,9 @@ from rdkit import Chem
 from rdkit.Chem import rdMolAlign
 from rdkit.rdBase import BlockLogs
 
-from molaug.generators.force_field import ForceField, relax
-from molaug.structures.chemistry import bonds
+from molaug.generators.force_field import relax
+from molaug.generators.integrity import Integrity
+from molaug.structures.calculators.force_fields import ForceField
 
 #: Ways to lay equivalent heavy atoms over each other that are tried for one RMSD; more only matter beyond drugs.
 MAX_MATCHES = 10_000
@@ -88,16 +89,11 @@ class Ensemble:
         parent
             The molecule with its stereo marked; what is not marked is free.
         """
-        numbers = [atom.GetAtomicNum() for atom in parent.GetAtoms()]
-        pairs = sorted(sorted((b.GetBeginAtomIdx(), b.GetEndAtomIdx())) for b in parent.GetBonds())
-        marked = _stereo(parent)
-        for k in self.alive:
-            if bonds(numbers, self.mol.GetConformer(k).GetPositions()).tolist() != pairs:
-                self.reasons[k] = "its bonds are not those of the parent"
-            elif marked:
-                found = self._stereo_of(k)
-                if any(found.get(place) != mark for place, mark in marked.items()):
-                    self.reasons[k] = "its stereo is not that of the parent"
+        alive = self.alive
+        if alive:
+            geometries = [self.mol.GetConformer(k).GetPositions() for k in alive]
+            for k, reason in zip(alive, Integrity(parent).reasons(geometries), strict=True):
+                self.reasons[k] = reason
 
     def check_window(self, window: float, lowest: float) -> float:
         """Reject conformers too high above the lowest.
@@ -153,26 +149,6 @@ class Ensemble:
                 compared.append(i)
                 kept.AddConformer(heavy.GetConformer(k), assignId=True)
         return kept
-
-    def _stereo_of(self, k: int) -> dict[tuple[str, int], object]:
-        with BlockLogs():
-            Chem.AssignStereochemistryFrom3D(self.mol, confId=k, replaceExistingTags=True)
-        return _stereo(self.mol)
-
-
-def _stereo(mol: Chem.Mol) -> dict[tuple[str, int], object]:
-    """Return the marks by atom and bond; molecules with the same order of atoms and bonds can be compared by them."""
-    atoms = {
-        ("atom", atom.GetIdx()): atom.GetChiralTag()
-        for atom in mol.GetAtoms()
-        if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED
-    }
-    double = {
-        ("bond", bond.GetIdx()): (bond.GetStereo(), *bond.GetStereoAtoms())
-        for bond in mol.GetBonds()
-        if bond.GetStereo() > Chem.BondStereo.STEREOANY
-    }
-    return {**atoms, **double}
 
 
 def _without_conformers(mol: Chem.Mol) -> Chem.Mol:

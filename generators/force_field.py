@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from ase import units
@@ -12,8 +11,7 @@ from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
 from rdkit.rdBase import BlockLogs
 
-#: The force fields by the names under which they are asked for.
-ForceField = Literal["mmff94s", "uff"]
+from molaug.structures.calculators.force_fields import ForceField
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import Calculator
 from numpy.typing import NDArray
 
-from molaug.labels.calculators import calculator_for
+from molaug.registry import ConfigurationError
 from molaug.structures import Structure
+from molaug.structures.calculators import Method
 
 
 class LabelError(RuntimeError):
@@ -27,8 +27,8 @@ class Labeller:
     Parameters
     ----------
     calculator
-        A known name (:data:`molaug.labels.calculators.CALCULATORS`), ``module:Class`` of any ASE calculator, or such
-        a calculator itself.
+        A known name (:data:`molaug.structures.calculators.CALCULATORS`), ``module:Class`` of any ASE calculator, or
+        such a calculator itself.
     options
         Arguments of the calculator.
     level
@@ -75,24 +75,12 @@ class Labeller:
         """Author of the reasons."""
         return "label"
 
-    def calculator_of(self, structure: Structure) -> Calculator:
-        """Return a fresh calculator for one structure, so that no result depends on what was computed before.
-
-        Parameters
-        ----------
-        structure
-            Whose charge and multiplicity are meant.
-
-        Returns
-        -------
-        ase.calculators.calculator.Calculator
-            Ready to be attached.
-        """
-        return calculator_for(
-            self.calculator,
-            self.options,
-            charge=structure.charge,
-            multiplicity=structure.multiplicity,
+    @property
+    def method(self) -> Method:
+        """Where energies and forces come from."""
+        return Method(
+            calculator=self.calculator,
+            options=self.options,
             charge_key=self.charge_key,
             multiplicity_key=self.multiplicity_key,
         )
@@ -102,20 +90,18 @@ class Labeller:
 
         Raises
         ------
-        ValueError
+        ConfigurationError
             If the calculator is unknown or does not take its options.
         ImportError
             If a package is missing.
         """
-        calculator_for(
-            self.calculator,
-            self.options,
-            charge_key=self.charge_key,
-            multiplicity_key=self.multiplicity_key,
-        )
+        try:
+            self.method.check()
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
 
     def atoms_of(self, structure: Structure) -> Atoms:
-        """Return the structure as ``ase.Atoms`` with its calculator attached.
+        """Return the structure as ``ase.Atoms`` with a fresh calculator attached.
 
         Parameters
         ----------
@@ -130,14 +116,12 @@ class Labeller:
         Raises
         ------
         LabelError
-            If the structure has no positions.
+            If the structure has no positions, or a force field cannot describe it.
         """
-        if structure.positions is None:
-            raise LabelError("a bare graph has no geometry to compute")
-        atoms = Atoms(numbers=structure.numbers, positions=structure.positions)
-        atoms.info.update(charge=structure.charge, multiplicity=structure.multiplicity, spin=structure.multiplicity)
-        atoms.calc = self.calculator_of(structure)
-        return atoms
+        try:
+            return self.method.atoms_of(structure)
+        except ValueError as error:
+            raise LabelError(str(error)) from error
 
     def label(self, structure: Structure) -> tuple[float, NDArray[np.float64] | None]:
         """Compute one structure.

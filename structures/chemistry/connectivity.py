@@ -12,15 +12,15 @@ BOND_FACTOR = 1.3
 #: Pairs within this factor are bonds wherever the hard limit of neighbours allows; longer ones need a free valence.
 _CERTAIN = 1.15
 
-#: Most neighbours of an atom: the typical number by the neutral valence, and the hard limit. In strained cages the
+#: Most neighbours of an atom by atomic number, as the neutral valence has it, and the hard limit. In strained cages the
 #: opposite corners come as near as a long bond (1.87 Å in bicyclo[1.1.1]pentane); the free valence tells them apart.
-_TYPICAL = np.full(119, 8)
+TYPICAL_NEIGHBOURS = np.full(119, 8)
 _HARD = np.full(119, 8)
 for _z, _usual, _most in [
     (1, 1, 1), (5, 4, 4), (6, 4, 4), (7, 3, 4), (8, 2, 3), (9, 1, 1), (14, 4, 6), (15, 5, 6), (16, 4, 6), (17, 1, 4),
     (35, 1, 4), (53, 1, 6),
 ]:  # fmt: skip
-    _TYPICAL[_z], _HARD[_z] = _usual, _most
+    TYPICAL_NEIGHBOURS[_z], _HARD[_z] = _usual, _most
 
 
 def bonds(numbers: ArrayLike, positions: ArrayLike, factor: float = BOND_FACTOR) -> NDArray[np.intp]:
@@ -52,9 +52,9 @@ def bonds(numbers: ArrayLike, positions: ArrayLike, factor: float = BOND_FACTOR)
     i, j = np.nonzero(np.triu(ratio < factor, 1))
     near = ratio[i, j]
     counts = np.bincount(np.concatenate([i, j]), minlength=len(z))
-    if (counts <= _TYPICAL[z]).all():
+    if (counts <= TYPICAL_NEIGHBOURS[z]).all():
         return np.stack([i, j], axis=1)  # nothing to decide, as for nearly all molecules
-    free_hard, free_typical = _HARD[z].tolist(), _TYPICAL[z].tolist()
+    free_hard, free_typical = _HARD[z].tolist(), TYPICAL_NEIGHBOURS[z].tolist()
     kept = []
     for k in np.argsort(near, kind="stable").tolist():
         a, b = int(i[k]), int(j[k])

@@ -14,8 +14,8 @@ from molaug.charts import grouped_bars, histogram, stacked_bars
 from molaug.citations import METHODS, methods_of
 from molaug.funnel import Tally
 from molaug.generators import Conformers
-from molaug.labels.calculators import CALCULATORS
 from molaug.report import drawings, render, write_report
+from molaug.structures.calculators import CALCULATORS
 from molaug.structures.datasets import Card, write_dataset
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}

@@ -1,8 +1,8 @@
 """Density-functional energies and forces at the levels of theory of QM9 and ANI-1, as ASE calculators.
 
 QM9 is B3LYP/6-31G(2df,p) and ANI-1 is wB97X/6-31G(d), both computed with Gaussian 09. PySCF gives the same numbers once
-the basis functions are the same ones; `molaug.labels.basis` says which, and `benchmarks/dft_levels.py` measures what
-is left.
+the basis functions are the same ones; `molaug.structures.calculators.basis` says which, and `benchmarks/dft_levels.py`
+measures what is left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ase.units import Bohr, Hartree
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from molaug.labels.basis import BASES, orthonormal, pure_momenta, shells, transformation
+from molaug.structures.calculators.basis import BASES, orthonormal, pure_momenta, shells, transformation
 
 __all__ = ["PySCFCalculator", "b3lyp_6_31g_2df_p", "wb97x_6_31g_d"]
 
@@ -29,7 +29,7 @@ class PySCFCalculator(Calculator):  # type: ignore[misc]
 
     The basis may mix Cartesian and pure functions, as Gaussian's "6D 7F" does. Integrals are taken over Cartesian
     functions, and every orbital is kept within the span of the wanted ones: with T the fixed matrix of
-    `molaug.labels.basis.transformation`, the equations solved are
+    `molaug.structures.calculators.basis.transformation`, the equations solved are
     :math:`(T^\top F T)\,c = (T^\top S T)\,c\,\varepsilon`, and the orbitals are :math:`C = Tc`. T does not depend
     on the geometry; the gradient of the Cartesian basis therefore holds unchanged for the densities
     :math:`D = C n C^\top` and :math:`W = C n \varepsilon C^\top`.

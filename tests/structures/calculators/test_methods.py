@@ -10,8 +10,7 @@ from ase.build import molecule
 from ase.calculators.lj import LennardJones
 from ase.units import Hartree
 
-from molaug.labels.calculators import CALCULATORS, calculator_for
-from molaug.registry import ConfigurationError
+from molaug.structures.calculators import CALCULATORS, calculator_for
 
 # tblite 0.8.0, its own Python interface (tblite.interface.Calculator, singlepoint), for the geometry of H2O in the G2
 # set of ASE, in Ha
@@ -77,13 +76,13 @@ def test_an_object_is_copied_so_that_it_keeps_no_memory() -> None:
     ],
 )
 def test_what_is_not_known_is_answered(name: str, message: str) -> None:
-    with pytest.raises(ConfigurationError) as error:
+    with pytest.raises(ValueError) as error:
         calculator_for(name, {})
     assert message in str(error.value)
 
 
 def test_arguments_that_do_not_fit_are_named() -> None:
-    with pytest.raises(ConfigurationError, match=r"does not take \['nonsense'\]"):
+    with pytest.raises(ValueError, match=r"does not take \['nonsense'\]"):
         calculator_for(f"{__name__}:Strict", {"nonsense": 1})
 
 

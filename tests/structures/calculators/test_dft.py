@@ -17,8 +17,8 @@ from scipy.spatial.transform import Rotation
 
 pyscf = pytest.importorskip("pyscf", reason='needs PySCF: pip install "molaug[dft]"')
 
-from molaug.labels.basis import BASES, orthonormal, pure_momenta, shells, transformation  # noqa: E402
-from molaug.labels.dft import PySCFCalculator, b3lyp_6_31g_2df_p, wb97x_6_31g_d  # noqa: E402
+from molaug.structures.calculators.basis import BASES, orthonormal, pure_momenta, shells, transformation  # noqa: E402
+from molaug.structures.calculators.dft import PySCFCalculator, b3lyp_6_31g_2df_p, wb97x_6_31g_d  # noqa: E402
 
 MILLIHARTREE = 1e-3 * Hartree
 

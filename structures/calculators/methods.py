@@ -1,0 +1,262 @@
+"""Methods that give energies and forces: an ASE calculator by name, by place or as an object, for any structure."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from types import MappingProxyType
+from typing import Any, cast
+
+from ase import Atoms
+from ase.calculators.calculator import Calculator
+
+from molaug.structures.calculators.force_fields import ForceField, ForceFieldCalculator
+from molaug.structures.chemistry import lay_graph, perceive
+from molaug.structures.structure import Structure
+
+#: Name, which is also the level of theory, and the function that makes the calculator from charge and multiplicity.
+CALCULATORS: Mapping[str, str] = MappingProxyType(
+    {
+        "gfn2-xtb": "molaug.structures.calculators.tblite:gfn2_xtb",
+        "gfn1-xtb": "molaug.structures.calculators.tblite:gfn1_xtb",
+        "b3lyp/6-31g(2df,p)": "molaug.structures.calculators.dft:b3lyp_6_31g_2df_p",
+        "wb97x/6-31g(d)": "molaug.structures.calculators.dft:wb97x_6_31g_d",
+    }
+)
+
+#: Methods that must know the bonds; their energies compare geometries of one molecule only.
+FORCE_FIELDS: tuple[ForceField, ...] = ("mmff94s", "uff")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """Where energies and forces come from.
+
+    Parameters
+    ----------
+    calculator
+        A known name (:data:`CALCULATORS`, :data:`FORCE_FIELDS`), ``module:Class`` of any ASE calculator, or such a
+        calculator itself.
+    options
+        Arguments of the calculator.
+    charge_key
+        Argument by which a ``module:Class`` calculator takes the total charge, if it takes it; the known names do.
+    multiplicity_key
+        Likewise for 2S+1.
+
+    Examples
+    --------
+    >>> from molaug.structures import Structures
+    >>> argon = Method(calculator="ase.calculators.lj:LennardJones", options={"rc": 10.0, "sigma": 3.0})
+    >>> pair = Structures.from_arrays([[18, 18]], [[[0, 0, 0], [0, 0, 3.3672]]])
+    >>> round(float(argon.atoms_of(pair[0]).get_potential_energy()), 3)
+    -0.997
+    """
+
+    calculator: Any = "gfn2-xtb"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    charge_key: str | None = None
+    multiplicity_key: str | None = None
+
+    @classmethod
+    def of(cls, given: Any) -> Method:
+        """Return the method that is meant by an option of a configuration.
+
+        Parameters
+        ----------
+        given
+            A name, a mapping of the fields of this class to values, a calculator, or a method.
+
+        Returns
+        -------
+        Method
+            As given or made.
+
+        Raises
+        ------
+        ValueError
+            If the name or a field is unknown.
+
+        Examples
+        --------
+        >>> Method.of({"calculator": "gfn2-xtb", "options": {"accuracy": 0.1}}).options
+        {'accuracy': 0.1}
+        """
+        if isinstance(given, cls):
+            return given
+        if isinstance(given, Mapping):
+            known = [f.name for f in fields(cls)]
+            for key in given:
+                if key not in known:
+                    raise ValueError(f"calculator has the unknown option {key!r}; {_nearest(str(key), known)}")
+            method = cls(**given)
+        else:
+            method = cls(calculator=given)
+        if isinstance(method.calculator, str) and method.calculator not in (*CALCULATORS, *FORCE_FIELDS):
+            _locate(method.calculator)
+        return method
+
+    @property
+    def name(self) -> str:
+        """The name of the calculator, of its class where it is an object."""
+        return self.calculator if isinstance(self.calculator, str) else type(self.calculator).__name__
+
+    def calculator_of(self, structure: Structure) -> Calculator:
+        """Return a fresh calculator for one structure, so that no result depends on what was computed before.
+
+        Parameters
+        ----------
+        structure
+            Whose charge and multiplicity are meant, and whose bonds where a force field needs them.
+
+        Returns
+        -------
+        ase.calculators.calculator.Calculator
+            Ready to be attached.
+
+        Raises
+        ------
+        ValueError
+            If a force field cannot describe the structure.
+        """
+        if self.calculator in FORCE_FIELDS:
+            return _force_field(cast("ForceField", self.calculator), structure)
+        return calculator_for(
+            self.calculator,
+            self.options,
+            charge=structure.charge,
+            multiplicity=structure.multiplicity,
+            charge_key=self.charge_key,
+            multiplicity_key=self.multiplicity_key,
+        )
+
+    def check(self) -> None:
+        """Make a calculator once, so that a missing package or a wrong option stops here and not once for each row.
+
+        Raises
+        ------
+        ValueError
+            If the calculator is unknown or does not take its options.
+        ImportError
+            If a package is missing.
+        """
+        if self.calculator not in FORCE_FIELDS:
+            calculator_for(
+                self.calculator, self.options, charge_key=self.charge_key, multiplicity_key=self.multiplicity_key
+            )
+
+    def atoms_of(self, structure: Structure) -> Atoms:
+        """Return the structure as ``ase.Atoms`` with its calculator attached.
+
+        Parameters
+        ----------
+        structure
+            With positions.
+
+        Returns
+        -------
+        ase.Atoms
+            Charge and multiplicity are in ``info`` under the names that calculators look for.
+
+        Raises
+        ------
+        ValueError
+            If the structure has no positions, or a force field cannot describe it.
+        """
+        if structure.positions is None:
+            raise ValueError("a bare graph has no geometry to compute")
+        atoms = Atoms(numbers=structure.numbers, positions=structure.positions)
+        atoms.info.update(charge=structure.charge, multiplicity=structure.multiplicity, spin=structure.multiplicity)
+        atoms.calc = self.calculator_of(structure)
+        return atoms
+
+
+def calculator_for(
+    calculator: Any,
+    options: Mapping[str, Any],
+    *,
+    charge: int = 0,
+    multiplicity: int = 1,
+    charge_key: str | None = None,
+    multiplicity_key: str | None = None,
+) -> Calculator:
+    """Return a fresh calculator for one structure.
+
+    Parameters
+    ----------
+    calculator
+        A name of :data:`CALCULATORS`, ``module:Class``, or a calculator, which is copied.
+    options
+        Arguments of the calculator.
+    charge
+        Total charge in e.
+    multiplicity
+        2S+1.
+    charge_key
+        Argument by which ``module:Class`` takes the charge, if any; the known names take it.
+    multiplicity_key
+        Likewise for the multiplicity.
+
+    Returns
+    -------
+    ase.calculators.calculator.Calculator
+        Not shared with any other structure.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the arguments do not fit.
+    """
+    if not isinstance(calculator, str):
+        return copy.deepcopy(calculator)
+    make = _locate(calculator)
+    arguments = dict(options)
+    if calculator in CALCULATORS:
+        charge_key, multiplicity_key = "charge", "multiplicity"
+    if charge_key:
+        arguments[charge_key] = charge
+    if multiplicity_key:
+        arguments[multiplicity_key] = multiplicity
+    try:
+        return make(**arguments)
+    except TypeError as error:
+        raise ValueError(f"calculator {calculator!r} does not take {sorted(arguments)}: {error}") from error
+
+
+def _locate(calculator: str) -> Any:
+    """Import what makes the calculator."""
+    if calculator not in CALCULATORS and ":" not in calculator:
+        known = [*CALCULATORS, *FORCE_FIELDS]
+        raise ValueError(
+            f"unknown calculator {calculator!r}; {_nearest(calculator, known)}; "
+            "or any ASE calculator as 'package.module:Class'"
+        )
+    path = CALCULATORS.get(calculator, calculator)
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and not module.startswith(error.name):
+            raise  # the module is there, something that it needs is not: its own message says what to install
+        raise ValueError(f"{path!r} cannot be imported ({error}); expected 'package.module:Class'") from error
+
+
+def _force_field(name: ForceField, structure: Structure) -> Calculator:
+    if structure.positions is None:
+        raise ValueError("a bare graph has no geometry to compute")
+    if structure.smiles is not None:
+        found = lay_graph(structure.smiles, structure.numbers, structure.positions)
+    else:
+        found = perceive(structure.numbers, structure.positions, structure.charge, structure.multiplicity)
+    if found.mol is None:
+        raise ValueError(f"{name} needs the bonds: {found.reason}")
+    return ForceFieldCalculator(found.mol, name)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    listed = "known: " + ", ".join(known)
+    return f"did you mean {close[0]!r}? {listed.capitalize()}" if close else listed

@@ -1,0 +1,66 @@
+"""Semi-empirical tight binding through tblite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ase.calculators.calculator import Calculator
+
+
+def gfn2_xtb(*, charge: int = 0, multiplicity: int = 1, **options: Any) -> Calculator:
+    """Return GFN2-xTB (doi:10.1021/acs.jctc.8b01176) through tblite.
+
+    Parameters
+    ----------
+    charge
+        Total charge in e.
+    multiplicity
+        2S+1.
+    **options
+        Further arguments of ``tblite.ase.TBLite``.
+
+    Returns
+    -------
+    ase.calculators.calculator.Calculator
+        Silent.
+
+    Raises
+    ------
+    ImportError
+        If tblite is not installed.
+    """
+    return _tblite("GFN2-xTB", charge, multiplicity, options)
+
+
+def gfn1_xtb(*, charge: int = 0, multiplicity: int = 1, **options: Any) -> Calculator:
+    """Return GFN1-xTB (doi:10.1021/acs.jctc.7b00118) through tblite.
+
+    Parameters
+    ----------
+    charge
+        Total charge in e.
+    multiplicity
+        2S+1.
+    **options
+        Further arguments of ``tblite.ase.TBLite``.
+
+    Returns
+    -------
+    ase.calculators.calculator.Calculator
+        Silent.
+
+    Raises
+    ------
+    ImportError
+        If tblite is not installed.
+    """
+    return _tblite("GFN1-xTB", charge, multiplicity, options)
+
+
+def _tblite(method: str, charge: int, multiplicity: int, options: Mapping[str, Any]) -> Calculator:
+    try:
+        from tblite.ase import TBLite
+    except ImportError as error:
+        raise ImportError(f'{method} needs tblite: pip install "molaug[xtb]"') from error
+    return TBLite(method=method, charge=charge, multiplicity=multiplicity, verbosity=0, **options)
