@@ -149,7 +149,14 @@ def _propose(
 ) -> Structures:
     rows = Structures.concat(generator.propose(parents, n, seed, start=start))
     rows, unperceived = with_smiles(rows)
-    rows = rows.reject([None if reason is None else f"{generator.name}: {reason}" for reason in unperceived])
+    marks = rows.column("intact") if "intact" in rows.extra_columns else [None] * len(rows)
+    rows = rows.reject(
+        [
+            # what was broken on purpose need not be a molecule
+            None if reason is None or intact is False else f"{generator.name}: {reason}"
+            for reason, intact in zip(unperceived, marks, strict=True)
+        ]
+    )
     # the author of a reason stands before it; a generator writes its own without
     prefix = f"{generator.name}: "
     rows = rows.with_columns(

@@ -70,6 +70,8 @@ class Validity:
         Most molecules in a row: 2 allows dimers.
     bonds
         Reject geometries whose bonds or stereo are not those of the SMILES, or fit no molecule where there is none.
+        Rows in which a sampler was asked to let bonds break (column ``intact`` is false) are not judged by it, nor by
+        their strain.
     min_contact
         Nearest that two atoms without a bond may be, as a fraction of the sum of their van der Waals radii; the
         tightest among 20,000 QM9 molecules is 0.56.
@@ -223,7 +225,8 @@ class BoundValidity:
             reason = self._graph(s.smiles, s)
             if reason:
                 return reason
-        if not limits.bonds and limits.max_strain is None:
+        broken_on_purpose = s.extra.get("intact") is False
+        if broken_on_purpose or (not limits.bonds and limits.max_strain is None):
             return None
         found = self._laid(s)
         if found.mol is None or found.smiles is None:

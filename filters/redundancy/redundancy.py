@@ -39,6 +39,9 @@ class Redundancy:
     in a batch wins. Bare graphs are compared by molecule alone: a second one is redundant. Rows without a SMILES are
     perceived; where that fails they are compared by geometry with other such rows of the same formula.
 
+    A row that was displaced from equilibrium on purpose (column ``displaced``) is never a known molecule: its geometry
+    decides, by the RMSD of all atoms and the tighter threshold ``displaced_rmsd``.
+
     The score is the RMSD to the nearest known geometry in Å: exact where the row is rejected for it, else at least so
     much. It is 0 for known molecules and NaN where there was nothing to compare with.
 
@@ -55,6 +58,8 @@ class Redundancy:
     rmsd
         Heavy-atom RMSD in Å at or below which two geometries are the same, over all mappings of equivalent atoms.
         Molecules with at most two heavy atoms are compared with their hydrogens.
+    displaced_rmsd
+        RMSD in Å of all atoms at or below which a displaced geometry is the same as a known one.
     geometry
         ``rmsd`` is exact; ``distances`` takes its lower bound from sorted interatomic distances, which is faster and
         cannot tell mirror images and a few other shapes apart.
@@ -92,6 +97,7 @@ class Redundancy:
     against: tuple[str, ...] = ()
     known_molecules: Literal["new geometries", "reject"] = "new geometries"
     rmsd: float = 0.125
+    displaced_rmsd: float = 0.02
     geometry: Literal["rmsd", "distances"] = "rmsd"
     mirror: bool = False
     hydrogens: bool = False
@@ -113,8 +119,10 @@ class Redundancy:
         given: object = self.against
         if isinstance(given, str):
             raise TypeError(f"against {given!r}; expected a sequence of names, such as ({given!r},)")
-        if self.rmsd < 0 or (self.descriptor is not None and self.descriptor < 0):
-            raise ValueError(f"rmsd {self.rmsd} Å, descriptor {self.descriptor}; expected none below 0")
+        for title in ("rmsd", "displaced_rmsd", "descriptor"):
+            threshold = getattr(self, title)
+            if threshold is not None and not threshold >= 0:
+                raise ValueError(f"{title} is {threshold}; expected at least 0")
         if self.max_per_molecule is not None and self.max_per_molecule < 1:
             raise ValueError(f"max_per_molecule {self.max_per_molecule}; expected at least 1, or None")
 
@@ -163,8 +171,9 @@ class _Shapes:
         self.ids.append(name)
 
 
-#: A molecule by its key and its composition: rows whose SMILES belies their atoms are never laid over each other.
-_Place = tuple[int, bytes]
+#: A molecule by its key and its composition: rows whose SMILES belies their atoms are never laid over each other. Then
+#: how its geometries are compared: with a displaced one, or not.
+_Place = tuple[int, bytes, bool]
 
 
 class BoundRedundancy:
@@ -226,11 +235,12 @@ class BoundRedundancy:
         geometry = finite(candidates)
         for row, (key, name) in enumerate(zip(keys.tolist(), candidates.ids, strict=True)):
             atoms = slice(offsets[row], offsets[row + 1])
-            known = self._shapes.get(_place(key, numbers[atoms]))
-            if known is not None and geometry[row]:
-                known.add(name, numbers[atoms], positions[atoms])
+            for displaced in (False, True):
+                known = self._shapes.get(_place(key, numbers[atoms], displaced))
+                if known is not None and geometry[row]:
+                    known.add(name, numbers[atoms], positions[atoms])
 
-    def shapes(self, key: int, numbers: NDArray[np.uint8]) -> _Shapes:
+    def shapes(self, key: int, numbers: NDArray[np.uint8], displaced: bool) -> _Shapes:
         """Return the known geometries of a molecule, gathered when first asked for.
 
         Parameters
@@ -239,25 +249,32 @@ class BoundRedundancy:
             The molecule.
         numbers
             Its atoms in any order.
+        displaced
+            Whether a displaced geometry is to be compared with them.
 
         Returns
         -------
         _Shapes
             To be looked at; may be empty.
         """
-        place = _place(key, numbers)
+        place = _place(key, numbers, displaced)
         if place not in self._shapes:
-            shapes = self.no_shapes()
+            shapes = self.no_shapes(displaced)
             for name, z, x in self._ledger.geometries(key):
-                if _place(key, z) == place:
+                if _place(key, z, displaced) == place:
                     shapes.add(name, z, x)
             if not shapes.ids:
                 return shapes  # nothing worth remembering
             self._shapes[place] = shapes
         return self._shapes[place]
 
-    def no_shapes(self) -> _Shapes:
+    def no_shapes(self, displaced: bool) -> _Shapes:
         """Return a place for geometries of one molecule.
+
+        Parameters
+        ----------
+        displaced
+            Whether a displaced geometry is to be compared with them.
 
         Returns
         -------
@@ -267,10 +284,10 @@ class BoundRedundancy:
         limits = self._limits
         return _Shapes(
             conformers=Conformers(
-                threshold=limits.rmsd,
+                threshold=limits.displaced_rmsd if displaced else limits.rmsd,
                 exact=limits.geometry == "rmsd",
                 mirror=limits.mirror,
-                hydrogens=limits.hydrogens,
+                hydrogens=limits.hydrogens or displaced,
             )
         )
 
@@ -348,9 +365,12 @@ class _Review:
         self._geometry = batch.has_geometry.tolist()
         self._broken = (batch.has_geometry & ~finite(batch)).tolist()
         self._smiles = batch.column("smiles")
+        extra = batch.column("displaced") if "displaced" in batch.extra_columns else [None] * len(batch)
+        self._displaced = [bool(mark) for mark in extra]
         self._shapes: dict[_Place, _Shapes] = {}
         self._kept: dict[int, int] = {}
         self._kept_ids: dict[str, int] = {}
+        self._kept_shapes: dict[tuple[int, bytes], list[int]] = {}
         self._described = Neighbours(judge.limits.search)
         self._described_ids: list[str] = []
         self.score = np.full(len(batch), np.nan)
@@ -381,7 +401,7 @@ class _Review:
             parent = self._parent_keys[row]
             if parent is None:
                 parent = self._kept_ids.get(self._parents[row] or "")
-            relative = self._geometry[row] and parent == key
+            relative = self._geometry[row] and (parent == key or self._displaced[row])
             if not relative or limits.known_molecules == "reject":
                 self.score[row] = 0.0
                 return f"known molecule ({where})"
@@ -399,29 +419,38 @@ class _Review:
         if not self._geometry[row]:
             return None
         z, x = self._atoms(row)
+        displaced = self._displaced[row]
         found: tuple[Nearest, str] | None = None
         held = self._in_base[row] or self._judge.ledger.accepted(key)  # most molecules are new: ask no further
-        known = self._judge.shapes(key, z) if held else None
-        for shapes in (known, self._shapes.get(_place(key, z)) if key in self._kept else None):
+        known = self._judge.shapes(key, z, displaced) if held else None
+        for shapes in (known, self._own_shapes(key, z, displaced) if key in self._kept else None):
             nearest = None if shapes is None or not shapes.ids else shapes.conformers.nearest(z, x)
             if shapes is not None and nearest is not None and (found is None or nearest.rmsd < found[0].rmsd):
                 found = nearest, shapes.ids[nearest.index]
         if found is None:
             return None
         self.score[row] = found[0].rmsd
-        if found[0].rmsd > self._limits.rmsd:
+        threshold = self._limits.displaced_rmsd if displaced else self._limits.rmsd
+        if found[0].rmsd > threshold:
             return None
-        return f"geometry within {found[0].rmsd:.3f} Å RMSD of {found[1]}; known up to {self._limits.rmsd}"
+        return f"geometry within {found[0].rmsd:.3f} Å RMSD of {found[1]}; known up to {threshold}"
+
+    def _own_shapes(self, key: int, numbers: NDArray[np.uint8], displaced: bool) -> _Shapes:
+        """Return the geometries of a molecule that this batch has kept so far."""
+        place = _place(key, numbers, displaced)
+        if place not in self._shapes:
+            self._shapes[place] = self._judge.no_shapes(displaced)
+        shapes = self._shapes[place]
+        for row in self._kept_shapes.get(place[:2], [])[len(shapes.ids) :]:
+            shapes.add(self._ids[row], *self._atoms(row))
+        return shapes
 
     def _keep(self, row: int, key: int) -> None:
         self._kept[key] = self._kept.get(key, 0) + 1
         self._kept_ids[self._ids[row]] = key
         if self._geometry[row]:
-            z, x = self._atoms(row)
-            place = _place(key, z)
-            if place not in self._shapes:
-                self._shapes[place] = self._judge.no_shapes()
-            self._shapes[place].add(self._ids[row], z, x)
+            z, _ = self._atoms(row)
+            self._kept_shapes.setdefault(_place(key, z, False)[:2], []).append(row)
 
     def _atoms(self, row: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         atoms = slice(self._offsets[row], self._offsets[row + 1])
@@ -456,5 +485,5 @@ def _close(distance: float, name: str | None, limit: float) -> str:
     return f"descriptor at {distance:.4f} from that of {name}; known up to {limit}"
 
 
-def _place(key: int, numbers: NDArray[np.uint8]) -> _Place:
-    return key, np.sort(numbers).tobytes()
+def _place(key: int, numbers: NDArray[np.uint8], displaced: bool) -> _Place:
+    return key, np.sort(numbers).tobytes(), displaced

@@ -107,3 +107,13 @@ def test_qm9_is_valid(data: Path) -> None:
     verdicts = Validity(elements=("H", "C", "N", "O"), heavy=(1, 9)).bound([]).judge(rows)
     assert [r for r in verdicts.reason if r] == []
     assert np.nanmin(verdicts.score) > 0.5
+
+
+def test_bonds_that_were_broken_on_purpose_are_not_held_against_a_row() -> None:
+    apart = WATER.copy()
+    apart[1] *= 2.0
+    for intact, expected in ((None, "geometry has 1 bonds"), (True, "geometry has 1 bonds"), (False, None)):
+        smiles = None if intact is False else "O"
+        batch = Structures.from_arrays([[8, 1, 1]], [apart], smiles=[smiles], extra={"intact": [intact]})
+        found = Validity().bound([]).judge(batch).reason[0]
+        assert found is None if expected is None else expected in str(found)

@@ -52,6 +52,34 @@ def test_a_new_geometry_must_come_from_its_molecule(pentanol: Structures) -> Non
     assert Redundancy(known_molecules="reject").bound([base]).judge(child).reason == ["known molecule (base)"]
 
 
+def test_displaced_geometries_are_compared_by_all_atoms_and_more_closely(pentanol: Structures) -> None:
+    base = pentanol.slice(0, 1)
+    x = base.positions
+    rng = np.random.default_rng(0)
+    moved = [x + width * rng.normal(size=x.shape) for width in (0.001, 0.03, 0.03)]
+    rows = Structures.from_arrays(
+        [base.numbers] * 5, [*moved, moved[1], x + 1.0], smiles=["CCCCCO"] * 5, extra={"displaced": [True] * 5}
+    )
+    judge = Redundancy().bound([base])
+    found = judge.judge(rows)
+    assert found.keep.tolist() == [False, True, True, False, False]
+    assert str(found.reason[0]).endswith("known up to 0.02")
+    judge.accept(rows.filter(found.keep))
+    assert judge.judge(rows).keep.tolist() == [False] * 5
+    # the same geometries as conformers are within 0.125 Å of the base
+    conformer = rows.with_columns({"displaced": [False] * 5, "parent": base.ids[0]})
+    assert not Redundancy().bound([base]).judge(conformer).keep.any()
+
+
+def test_a_displaced_geometry_is_no_known_molecule(pentanol: Structures) -> None:
+    base = pentanol.slice(0, 1)
+    other = pentanol.slice(1, 2)  # not made from a row of the base
+    assert Redundancy().bound([base]).judge(other).reason == ["known molecule (base)"]
+    marked = Structures.from_arrays([other.numbers], [other.positions], smiles=["CCCCCO"], extra={"displaced": [True]})
+    assert Redundancy().bound([base]).judge(marked).reason == [None]
+    assert Redundancy(known_molecules="reject").bound([base]).judge(marked).reason == ["known molecule (base)"]
+
+
 def test_a_parent_of_another_molecule_is_no_excuse() -> None:
     base = Structures.concat([conformers("CCO", 1), conformers("CCN", 1)])
     child = conformers("CCO", 2).slice(1).with_columns({"parent": base.ids[1]})
