@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from molaug.registry import ConfigurationError
 from molaug.runs import executor_for, run_folder
 from molaug.shards import write_text
 from molaug.structures import Structures
+from molaug.structures.calculators import Method
 from molaug.structures.datasets import Card, Dataset, open_dataset
 from molaug.structures.hashing import key64
 
@@ -241,7 +242,7 @@ class Augmenter:
         plan = plan or self.plan()
         generators = []
         for generator, n in plan.generators:
-            [(name, options)] = registry.specification(generator, registry.GENERATORS).items()
+            [(name, options)] = registry.specification(_with_plain_calculator(generator), registry.GENERATORS).items()
             generators.append({name: {**options, "n": n}})
         return {
             "base": _base_name(self.base),
@@ -330,6 +331,11 @@ class Augmenter:
             )
         if not isinstance(n, int) or isinstance(n, bool) or n < 0:
             raise ConfigurationError(f"generator {generator.name}: n is {n!r}; expected an integer of at least 0")
+        if hasattr(generator, "calculator"):  # a sampler: what it lacks stops here, not once for each parent
+            try:
+                Method.of(generator.calculator).check()
+            except ValueError as error:
+                raise ConfigurationError(f"generator {generator.name}: {error}") from error
         return generator, n
 
     def _max_parents(self) -> int | None:
@@ -403,17 +409,18 @@ def _check_base(folder: Path, base: Any) -> None:
         )
 
 
+def _with_plain_calculator(part: Any) -> Any:
+    """Return a sampler whose calculator can be written to a file."""
+    if not is_dataclass(part) or isinstance(part, type) or not hasattr(part, "calculator"):
+        return part
+    options: dict[str, Any] = {"calculator": Method.of(part.calculator).plain()}
+    return replace(part, **options)
+
+
 def _options(part: Any) -> dict[str, Any]:
     if isinstance(part, Labeller) and not isinstance(part.calculator, str):
-        kind, parameters = type(part.calculator), getattr(part.calculator, "parameters", {})
-        # an object has no name: its class and parameters stand for it
-        part = replace(
-            part,
-            calculator=f"{kind.__module__}:{kind.__qualname__}",
-            options={
-                name: value if value is None or type(value) in (bool, int, float, str) else repr(value)
-                for name, value in sorted(parameters.items())
-            },
-        )
+        plain = part.method.plain()
+        named: dict[str, Any] = {"calculator": plain, "options": {}} if isinstance(plain, str) else plain
+        part = replace(part, calculator=named["calculator"], options=named["options"])
     [(_, options)] = registry.specification(part, {}).items()
     return dict(options)

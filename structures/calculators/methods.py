@@ -104,6 +104,32 @@ class Method:
         """The name of the calculator, of its class where it is an object."""
         return self.calculator if isinstance(self.calculator, str) else type(self.calculator).__name__
 
+    def plain(self) -> str | dict[str, Any]:
+        """Return the method in plain values, for a configuration file.
+
+        Returns
+        -------
+        str or dict
+            The name where it says all. The class and parameters of an object stand for it: enough to tell objects
+            apart, and to make most of them again.
+
+        Examples
+        --------
+        >>> Method().plain()
+        'gfn2-xtb'
+        """
+        if isinstance(self.calculator, str):
+            name, options = self.calculator, self.options
+        else:
+            kind = type(self.calculator)
+            name, options = f"{kind.__module__}:{kind.__qualname__}", getattr(self.calculator, "parameters", {})
+        values = {
+            key: value if value is None or type(value) in (bool, int, float, str) else repr(value)
+            for key, value in sorted(options.items())
+        }
+        keys = {key: getattr(self, key) for key in ("charge_key", "multiplicity_key") if getattr(self, key)}
+        return {"calculator": name, "options": values, **keys} if values or keys else name
+
     def calculator_of(self, structure: Structure) -> Calculator:
         """Return a fresh calculator for one structure, so that no result depends on what was computed before.
 
