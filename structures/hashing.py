@@ -70,9 +70,10 @@ def content_key(
     else:
         # little-endian int64 of micro-ångström: no signed zero, no platform dependence
         grid = np.rint(np.asarray(positions, dtype=np.float64) / POSITION_RESOLUTION)
-        # a geometry that is not finite has a key too: it must be possible to reject it by name
-        grid = np.nan_to_num(grid, nan=-(2.0**62), posinf=2.0**62, neginf=-(2.0**62)).astype("<i8")
-        h.update(grid.tobytes())
+        if not np.isfinite(grid).all():
+            # a geometry that is not finite has a key too: it must be possible to reject it by name
+            grid = np.nan_to_num(grid, nan=-(2.0**62), posinf=2.0**62, neginf=-(2.0**62))
+        h.update(grid.astype("<i8").tobytes())
     return h.hexdigest()
 
 
