@@ -261,7 +261,9 @@ def _provenance(generator: Generator, parents: Structures, whole: Structures, n:
         counts[parent.id] += 1
         if generator.kind == "geometries":
             same = sorted(row.numbers) == sorted(parent.numbers) and row.charge == parent.charge
-            same = same and row.multiplicity == parent.multiplicity and parent.smiles in (None, row.smiles)
+            broken = row.extra.get("intact") is False  # on purpose: then it has no SMILES, or its own
+            same = same and row.multiplicity == parent.multiplicity
+            same = same and (broken or parent.smiles in (None, row.smiles))
             _require(same, "provenance", f"row {k}: atoms, charge, multiplicity or SMILES are not the parent's")
     for parent_id, count in counts.items():
         _require(count <= n, "provenance", f"{count} rows of parent {parent_id}; {n} were asked for")

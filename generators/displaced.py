@@ -42,7 +42,7 @@ def displaced(
     seeds
         Random stream of each row.
     positions
-        In Å, shape (n, n_atoms, 3).
+        In Å, shape (n, n_atoms, 3). What is not finite gives a rejected row without a geometry.
     energies
         In eV above the minimum, shape (n,).
     energy_window
@@ -64,16 +64,17 @@ def displaced(
     above = np.full(n, np.nan) if energies is None else np.asarray(energies, dtype=np.float64)
     known = [None] * n if reasons is None else list(reasons)
     changed = start.integrity.reasons(x)
+    finite = np.isfinite(x).reshape(n, -1).all(axis=1)
     per_atom = above / max(len(parent.numbers), 1)
     final: list[str | None] = []
     for k in range(n):
-        reason = known[k] or (None if bond_breaking and np.isfinite(x[k]).all() else changed[k])
+        reason = known[k] or (None if bond_breaking and finite[k] else changed[k])
         if reason is None and energy_window is not None and per_atom[k] > energy_window:
             reason = f"{per_atom[k]:.3f} eV per atom above its minimum; the window is {energy_window:g} eV"
         final.append(None if reason is None else f"{origin}: {reason}")
     return Structures.from_arrays(
         [parent.numbers] * n,
-        list(x),
+        [geometry if whole else None for geometry, whole in zip(x, finite, strict=True)],
         charge=[parent.charge] * n,
         multiplicity=[parent.multiplicity] * n,
         smiles=[None if bond_breaking and reason is not None else parent.smiles for reason in changed],

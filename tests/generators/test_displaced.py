@@ -41,6 +41,7 @@ def test_broken_rows_are_rejected_unless_breaking_is_asked_for(water: Start) -> 
     assert allowed.column("smiles") == [None]
     nowhere = displaced(water, "shaker", [0], [apart * np.nan], bond_breaking=True)
     assert nowhere.column("reason") == ["shaker: its positions are not finite"]
+    assert nowhere[0].positions is None
 
 
 def test_the_window_is_for_each_atom(water: Start) -> None:
