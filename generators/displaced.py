@@ -64,7 +64,7 @@ def displaced(
     above = np.full(n, np.nan) if energies is None else np.asarray(energies, dtype=np.float64)
     known = [None] * n if reasons is None else list(reasons)
     changed = start.integrity.reasons(x)
-    finite = np.isfinite(x).reshape(n, -1).all(axis=1)
+    finite = np.asarray(np.isfinite(x).reshape(n, -1).all(axis=1))
     per_atom = above / max(len(parent.numbers), 1)
     final: list[str | None] = []
     for k in range(n):
