@@ -1,0 +1,336 @@
+"""Dynamics as a generator: blocks of snapshots, one trajectory each, the farthest apart first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from ase.data import atomic_masses
+from ase.optimize import BFGS
+
+from molaug.generators.displaced import check_window, displaced
+from molaug.generators.dynamics.langevin import Langevin
+from molaug.generators.dynamics.superposition import hydrogen_groups, superposed
+from molaug.generators.dynamics.thinning import farthest_first
+from molaug.generators.dynamics.trajectory import skeleton_of, snapshots
+from molaug.generators.generator import Kind
+from molaug.generators.parents import check_range, rejected
+from molaug.generators.start import Minimum, Start, minimum_of, start_of
+from molaug.generators.surface import FAILURES, SamplingError, Surface
+from molaug.structures import Structure, Structures
+from molaug.structures.calculators import Method
+from molaug.structures.hashing import derived_seed, stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dynamics:
+    """Proposes snapshots of Langevin dynamics, thinned out to those farthest apart, as SPICE was made.
+
+    A parent is relaxed once. Its rows come in blocks of ``keep`` rows; each block is a trajectory of its own, from
+    the minimum, with its own random stream and, in turn, one of the temperatures:
+
+    1. Momenta are drawn, without momentum or angular momentum of the whole, and the molecule is equilibrated.
+    2. The pilot measures the integrated autocorrelation time τ of the potential energy and of the distances between
+       heavy atoms (all atoms where there are less than four heavy ones); the longer counts.
+    3. ``pool`` snapshots are taken, 2τ apart within the bounds, from the pilot on.
+    4. ``keep`` of those that are still the molecule are emitted, farthest first: each is the farthest in RMSD from the
+       minimum and all rows of the block before it, over all atoms, equal hydrogens on one atom exchanged. So every
+       beginning of a block is spread widely; but it is no Boltzmann sample. With ``keep`` equal to ``pool`` nothing is
+       thinned out: rows are then the Boltzmann sample, in the order of time.
+
+    Where less than ``keep`` snapshots are good, the block ends with rejected rows: snapshots with other bonds,
+    another stereo or too high an energy, and, if the trajectory ended early (the calculator failed, the temperature
+    ran away, three snapshots in a row were another molecule), rows without geometry that say so.
+
+    A block costs ``(equilibration + max(pilot, pool × spacing)) / timestep`` force calls, however few of its rows are
+    asked for: with the defaults 550 to 1,150. Rows are moved and turned to lie best over the minimum.
+
+    Columns beside those of all samplers: ``sampling_method`` (``langevin``, ``langevin, quenched``), ``temperature``
+    (K), ``trajectory`` (number of the block), ``time`` (fs since the equilibration), ``spacing`` and
+    ``autocorrelation_time`` (fs), ``intact_share`` (of the pool of the block that could be kept).
+
+    Parameters
+    ----------
+    calculator
+        Where forces come from: a name, ``module:Class``, a mapping with options, or an ASE calculator.
+    temperature
+        Of the bath in K; several are taken in turn, one for each block.
+    timestep
+        In fs. Geometries are exact for harmonic forces at any stable timestep; see :class:`Langevin`.
+    friction
+        Rate of the coupling to the bath, in 1/ps.
+    equilibration
+        In fs; several times 1/friction.
+    pilot
+        In fs, at most ``pool × max_spacing``. Slower motions cannot be seen in it, and are then sampled by the number
+        of blocks.
+    min_spacing
+        Least spacing of snapshots in fs.
+    max_spacing
+        Greatest spacing in fs, which bounds the cost.
+    pool
+        Snapshots of a block.
+    keep
+        Rows of a block that come of them.
+    quench
+        Most minimiser steps of a second half, as SPICE has it: after every row follows the same snapshot after so
+        many steps and a short run at low temperature, so that a block has ``2 × keep`` rows. 0 for none; SPICE has 5.
+    quench_temperature
+        In K.
+    quench_time
+        In fs.
+    energy_window
+        Highest energy above the minimum, in eV for each atom; None for no limit.
+    bond_breaking
+        Keep snapshots with other bonds or stereo, and let trajectories go on from them.
+    fmax
+        Largest force in the minimum, in eV/Å.
+    relax_steps
+        Most steps to the minimum.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of its range, or the calculator is unknown.
+
+    References
+    ----------
+    P. Eastman et al., Sci. Data 10, 11 (2023), doi:10.1038/s41597-022-01882-6 (SPICE);
+    Z. Zhang et al., J. Phys. Chem. A 123, 6056 (2019), doi:10.1021/acs.jpca.9b02771 (the integrator).
+
+    Examples
+    --------
+    >>> from rdkit import Chem
+    >>> butane = Structures.from_rdkit(Chem.MolFromSmiles("CCCC"))
+    >>> rows = Structures.concat(Dynamics(calculator="mmff94s").propose(butane, 4, seed=0))
+    >>> len(rows), rows.column("temperature")[0], bool(rows.alive.all())
+    (4, 500.0, True)
+    """
+
+    name: ClassVar[str] = "dynamics"
+    kind: ClassVar[Kind] = "geometries"
+    needs_parents: ClassVar[bool] = True
+
+    calculator: Any = "gfn2-xtb"
+    temperature: float | tuple[float, ...] = 500.0
+    timestep: float = 1.0
+    friction: float = 10.0
+    equilibration: float = 250.0
+    pilot: float = 250.0
+    min_spacing: float = 10.0
+    max_spacing: float = 30.0
+    pool: int = 30
+    keep: int = 10
+    quench: int = 0
+    quench_temperature: float = 100.0
+    quench_time: float = 1000.0
+    energy_window: float | None = None
+    bond_breaking: bool = False
+    fmax: float = 0.05
+    relax_steps: int = 500
+
+    def __post_init__(self) -> None:
+        Method.of(self.calculator)
+        if not isinstance(self.temperature, int | float):  # a list of a configuration file
+            object.__setattr__(self, "temperature", tuple(self.temperature))
+        if not self.temperatures or not all(0 < t < np.inf for t in self.temperatures):
+            raise ValueError(f"temperature is {self.temperature}; expected one or several above 0 K")
+        positive = ("timestep", "friction", "pilot", "min_spacing", "pool", "keep", "quench_temperature", "fmax")
+        for name in (*positive, "relax_steps"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected more than 0")
+        for name in ("equilibration", "quench", "quench_time"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; expected at least 0")
+        if self.keep > self.pool:
+            raise ValueError(f"keep is {self.keep}, pool is {self.pool}; no more can be kept than the pool has")
+        if not self.timestep <= self.min_spacing <= self.max_spacing:
+            raise ValueError(
+                f"timestep, min_spacing and max_spacing are {self.timestep}, {self.min_spacing} and "
+                f"{self.max_spacing} fs; expected them to ascend"
+            )
+        if not 2 * self.timestep <= self.pilot <= self.pool * self.max_spacing:
+            raise ValueError(
+                f"pilot is {self.pilot} fs; expected at least two steps, and at most pool × max_spacing, "
+                f"{self.pool * self.max_spacing:g} fs, since snapshots are taken from it"
+            )
+        check_window(self.energy_window)
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """The temperatures of the blocks, in turn, in K."""
+        given = self.temperature
+        return (float(given),) if isinstance(given, int | float) else tuple(float(t) for t in given)
+
+    @property
+    def block(self) -> int:
+        """Rows of one trajectory."""
+        return self.keep * (2 if self.quench else 1)
+
+    def propose(self, parents: Structures, n: int, seed: int, *, start: int = 0) -> Iterator[Structures]:
+        """Yield snapshots, a batch for every block of a parent.
+
+        Parameters
+        ----------
+        parents
+            Geometries or bare graphs.
+        n
+            Rows for each parent.
+        seed
+            The one seed of the run.
+        start
+            First row. A block of which any row is wanted is made as a whole.
+
+        Returns
+        -------
+        Iterator[Structures]
+            ``n`` rows for each parent, or one that says why there are none.
+        """
+        check_range(n, seed, start)
+        return self._stream(parents, n, seed, start)
+
+    def _stream(self, parents: Structures, n: int, seed: int, start: int) -> Iterator[Structures]:
+        for parent in parents:
+            if parent.reason is not None or n == 0:
+                continue
+            base = derived_seed(seed, self.name, parent.id)
+            try:
+                if len(parent.numbers) < 2:
+                    raise SamplingError("a single atom has but one geometry")
+                begin = start_of(parent, base)
+                with Surface(Method.of(self.calculator), begin.structure) as surface:
+                    minimum = minimum_of(begin, surface, fmax=self.fmax, steps=self.relax_steps)
+            except SamplingError as error:
+                if start == 0:
+                    yield rejected(parent, self.name, str(error), base)
+                continue
+            for number in range(start // self.block, -(-(start + n) // self.block)):
+                first = number * self.block
+                wanted = range(max(start, first) - first, min(start + n, first + self.block) - first)
+                yield self._block(parent, begin, minimum, seed, number, wanted)
+
+    def _block(
+        self, parent: Structure, begin: Start, minimum: Minimum, seed: int, number: int, wanted: range
+    ) -> Structures:
+        """Return the wanted rows of a trajectory, counted from the first of the block."""
+        hot = self._trajectory(begin, minimum, seed, parent.id, number)
+        missing = self.keep - len(hot[0])
+        base = derived_seed(seed, self.name, parent.id) + number * self.block
+        rows: list[Structures] = []
+        for place in wanted:
+            rank, cold = divmod(place, 2) if self.quench else (place, 0)
+            if rank >= self.keep - missing:
+                row = rejected(parent, self.name, hot[1] or "", base + place)
+            elif cold and hot[0].alive[rank]:
+                row = self._quenched(begin, minimum, hot[0].slice(rank, rank + 1), seed, parent.id, number, rank)
+            else:
+                row = hot[0].slice(rank, rank + 1)
+            rows.append(row.with_columns({"seed": [base + place], "parent": [parent.id]}))
+        return Structures.concat(rows)
+
+    def _trajectory(
+        self, begin: Start, minimum: Minimum, seed: int, key: str, number: int
+    ) -> tuple[Structures, str | None]:
+        """Return the rows of a trajectory in their order, at most ``keep``, and why there are less."""
+        temperature = self.temperatures[number % len(self.temperatures)]
+        numbers = begin.structure.numbers
+        # a fresh calculator: the last digits of a self-consistent field depend on where it started
+        with Surface(Method.of(self.calculator), begin.structure) as surface:
+            dynamics = Langevin(
+                surface,
+                atomic_masses[numbers],
+                minimum.positions,
+                temperature=temperature,
+                timestep=self.timestep,
+                friction=self.friction,
+                rng=stream(seed, self.name, key, "trajectory", number),
+                heat=2.0,
+            )
+            made = snapshots(
+                dynamics,
+                self.pool,
+                timestep=self.timestep,
+                equilibration=self._steps(self.equilibration),
+                pilot=self._steps(self.pilot),
+                spacing=(self._steps(self.min_spacing), self._steps(self.max_spacing)),
+                skeleton=skeleton_of(numbers),
+                integrity=None if self.bond_breaking else begin.integrity,
+            )
+        m = len(made.positions)
+        pool = displaced(
+            begin,
+            self.name,
+            [0] * m,
+            superposed(made.positions, minimum.positions),
+            energies=made.energies - minimum.energy,
+            energy_window=self.energy_window,
+            bond_breaking=self.bond_breaking,
+            extra={
+                "sampling_method": pa.array(["langevin"] * m, pa.string()),
+                "temperature": pa.array([temperature] * m, pa.float64()),
+                "trajectory": pa.array([number] * m, pa.int64()),
+                "time": pa.array(made.times, pa.float64()),
+                "spacing": pa.array([made.spacing] * m, pa.float64()),
+                "autocorrelation_time": pa.array([made.autocorrelation_time] * m, pa.float64()),
+            },
+        )
+        alive = pool.alive
+        pool = pool.with_columns({"intact_share": np.full(m, alive.sum() / self.pool)})
+        if self.keep == self.pool:
+            return pool, made.reason
+        good = np.flatnonzero(alive)
+        geometries = np.array([pool[int(k)].positions for k in good]).reshape(-1, len(numbers), 3)
+        order = farthest_first(geometries, minimum.positions, self.keep, hydrogen_groups(begin.mol))
+        return pool.take(np.concatenate([good[order], np.flatnonzero(~alive)])[: self.keep]), made.reason
+
+    def _quenched(
+        self, begin: Start, minimum: Minimum, row: Structures, seed: int, key: str, number: int, rank: int
+    ) -> Structures:
+        """Return a snapshot after a few steps downhill and a short run at low temperature."""
+        hot = row[0]
+        extra = {name: row.table.column(name) for name in ("trajectory", "time", "spacing", "autocorrelation_time")}
+        reason: str | None = None
+        x, energy = hot.positions, np.nan
+        with Surface(Method.of(self.calculator), begin.structure) as surface:
+            atoms = surface.atoms
+            atoms.positions = x
+            try:
+                BFGS(atoms, logfile=None).run(fmax=self.fmax, steps=self.quench)
+                x, energy = atoms.positions, float(atoms.get_potential_energy())
+            except FAILURES as error:
+                reason = f"{surface.method.name} failed: {' '.join(str(error).split())[:200]}"
+            else:
+                run = Langevin(
+                    surface,
+                    atomic_masses[begin.structure.numbers],
+                    x,
+                    temperature=self.quench_temperature,
+                    timestep=self.timestep,
+                    friction=self.friction,
+                    rng=stream(seed, self.name, key, "quench", number, rank),
+                ).run(self._steps(self.quench_time))
+                reason = run.reason and f"quenched, {run.reason}"
+                if len(run.positions):
+                    x, energy = run.positions[-1], float(run.potential[-1])
+        return displaced(
+            begin,
+            self.name,
+            [0],
+            superposed([x], minimum.positions),
+            energies=[energy - minimum.energy],
+            energy_window=self.energy_window,
+            bond_breaking=self.bond_breaking,
+            reasons=[reason],
+            extra={
+                "sampling_method": pa.array(["langevin, quenched"], pa.string()),
+                "temperature": pa.array([self.quench_temperature], pa.float64()),
+                "intact_share": row.table.column("intact_share"),
+                **extra,
+            },
+        )
+
+    def _steps(self, time: float) -> int:
+        return round(time / self.timestep)

@@ -1,0 +1,171 @@
+"""Snapshots of a trajectory, as far apart as its own autocorrelation asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molaug.generators.dynamics.autocorrelation import autocorrelation, integrated_time
+from molaug.generators.dynamics.langevin import Langevin
+from molaug.structures.chemistry.integrity import Integrity
+
+#: A trajectory ends when that many snapshots in a row are another molecule: one alone may be a bond at its turning
+#: point, which comes back.
+_PATIENCE = 3
+
+#: Distances between heavy atoms alone show the torsions from so many heavy atoms on.
+_SKELETON = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshots:
+    """What a trajectory gave.
+
+    Parameters
+    ----------
+    positions
+        In Å, shape (m, n_atoms, 3).
+    energies
+        Potential energy in eV, shape (m,).
+    times
+        In fs since the end of the equilibration, shape (m,).
+    spacing
+        Between snapshots, in fs; not a number if the trajectory ended before it was known.
+    autocorrelation_time
+        In fs, likewise.
+    reason
+        Why there are fewer snapshots than were asked for, or None.
+    """
+
+    positions: NDArray[np.float64]
+    energies: NDArray[np.float64]
+    times: NDArray[np.float64]
+    spacing: float = np.nan
+    autocorrelation_time: float = np.nan
+    reason: str | None = None
+
+
+def snapshots(
+    dynamics: Langevin,
+    count: int,
+    *,
+    timestep: float,
+    equilibration: int,
+    pilot: int,
+    spacing: tuple[int, int],
+    skeleton: NDArray[np.intp],
+    integrity: Integrity | None,
+) -> Snapshots:
+    """Run a trajectory: equilibration, a pilot that measures the autocorrelation time, and the rest.
+
+    The snapshots begin with the pilot. They are 2τ apart within the bounds, and never closer than the pilot is used
+    up by them.
+
+    Parameters
+    ----------
+    dynamics
+        At its start.
+    count
+        Snapshots that are wanted.
+    timestep
+        In fs.
+    equilibration
+        Steps that are thrown away.
+    pilot
+        Steps of the pilot.
+    spacing
+        Least and greatest spacing in steps.
+    skeleton
+        Atoms whose distances, beside the potential energy, must be decorrelated, see :func:`skeleton_of`.
+    integrity
+        Ends a trajectory that has become another molecule; None lets it go on.
+
+    Returns
+    -------
+    Snapshots
+        As many, or those before the end.
+    """
+    none = np.empty((0, *dynamics.positions.shape))
+    warm_up, first = dynamics.run(equilibration), None
+    if warm_up.reason is None:
+        first = dynamics.run(pilot)
+    if first is None or len(first.potential) < 2:
+        reason = warm_up.reason or (first and first.reason) or "the pilot is too short"
+        return Snapshots(positions=none, energies=np.empty(0), times=np.empty(0), reason=f"not equilibrated: {reason}")
+    tau = memory(first.positions[:, skeleton], first.potential)  # in steps
+    apart = int(np.clip(round(2 * tau), max(spacing[0], pilot // count), spacing[1]))
+    xs = list(first.positions[apart - 1 :: apart][:count])
+    energies = list(first.potential[apart - 1 :: apart][:count])
+    left = (len(xs) + 1) * apart - len(first.potential)  # steps to the next snapshot
+    reason, lost, judged = first.reason, 0, 0
+    while True:
+        for x in xs[judged:]:
+            lost = lost + 1 if integrity is not None and integrity.reasons([x])[0] is not None else 0
+            judged += 1
+            if lost == _PATIENCE and integrity is not None:
+                xs, energies = xs[:judged], energies[:judged]
+                reason = f"{integrity.reasons([x])[0]} for good"
+                break
+        if reason is not None or len(xs) == count:
+            break
+        segment = dynamics.run(left)
+        reason, left = segment.reason, apart
+        if reason is None:
+            xs.append(segment.positions[-1])
+            energies.append(float(segment.potential[-1]))
+    times = timestep * apart * np.arange(1, len(xs) + 1)
+    if reason is not None:
+        reason = f"the trajectory ended after {len(xs)} of {count} snapshots: {reason}"
+    return Snapshots(
+        positions=np.array(xs).reshape(len(xs), *none.shape[1:]),
+        energies=np.array(energies),
+        times=times,
+        spacing=timestep * apart,
+        autocorrelation_time=timestep * tau,
+        reason=reason if len(xs) < count else None,
+    )
+
+
+def memory(positions: NDArray[np.float64], energies: NDArray[np.float64]) -> float:
+    """Return the integrated autocorrelation time in steps: the longer of that of the energy and of the geometry.
+
+    Parameters
+    ----------
+    positions
+        In Å, shape (n, n_atoms, 3); all distances between these atoms stand for the geometry, as one vector, so that
+        neither drift nor rotation count and the largest motions count most.
+    energies
+        Potential energy, shape (n,).
+
+    Returns
+    -------
+    float
+        At least 1/2.
+    """
+    i, j = np.triu_indices(positions.shape[1], 1)
+    distances = np.linalg.norm(positions[:, i] - positions[:, j], axis=2)  # (n, n_pairs)
+    return max(integrated_time(autocorrelation(series)) for series in (energies, distances))
+
+
+def skeleton_of(numbers: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return the atoms that show the shape: the heavy ones, or all where these are too few to have a torsion.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+
+    Returns
+    -------
+    NDArray[np.intp]
+        Indices.
+
+    Examples
+    --------
+    >>> skeleton_of(np.array([8, 1, 1])).tolist(), skeleton_of(np.array([6, 6, 6, 8, 1, 1])).tolist()
+    ([0, 1, 2], [0, 1, 2, 3])
+    """
+    heavy = np.flatnonzero(np.asarray(numbers) > 1)
+    return heavy if len(heavy) >= _SKELETON else np.arange(len(numbers))
