@@ -29,6 +29,7 @@ from molaug.structures.chemistry import (
     symbols,
 )
 from molaug.structures.chemistry.connectivity import BOND_FACTOR
+from molaug.structures.chemistry.integrity import Integrity
 
 _TABLE = Chem.GetPeriodicTable()
 
@@ -42,6 +43,9 @@ _ROOM[[1, 9, 17, 35, 53]], _ROOM[8], _ROOM[7] = 1, 2, 3
 _KCAL_PER_MOL = 0.0433641  # eV
 
 _STRAIN_STEPS = 200
+
+#: Geometries of one molecule in a row from which on they are judged together.
+_RUN = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,8 +176,10 @@ class BoundValidity:
             The score is the smallest contact, see :class:`Validity`.
         """
         contact, touching = _contacts(candidates, self._limits.min_bond)
+        laid = _laid_as_their_neighbours(candidates) if self._limits.bonds else [False] * len(candidates)
         reasons = [
-            self._composition(s) or self._molecule(s, short) for s, short in zip(candidates, touching, strict=True)
+            self._composition(s) or self._molecule(s, short, bonds_are_right)
+            for s, short, bonds_are_right in zip(candidates, touching, laid, strict=True)
         ]
         for row in np.flatnonzero(contact < self._limits.min_contact).tolist():
             reasons[row] = reasons[row] or self._clash(candidates[row])
@@ -212,7 +218,7 @@ class BoundValidity:
                 return f"{count} {title}; allowed are {window[0]} to {window[1]}"
         return None
 
-    def _molecule(self, s: Structure, touching: str | None) -> str | None:
+    def _molecule(self, s: Structure, touching: str | None, bonds_are_right: bool) -> str | None:
         """Judge graph and geometry."""
         limits = self._limits
         if s.positions is None:
@@ -226,7 +232,7 @@ class BoundValidity:
             if reason:
                 return reason
         broken_on_purpose = s.extra.get("intact") is False
-        if broken_on_purpose or (not limits.bonds and limits.max_strain is None):
+        if broken_on_purpose or ((bonds_are_right or not limits.bonds) and limits.max_strain is None):
             return None
         found = self._laid(s)
         if found.mol is None or found.smiles is None:
@@ -274,6 +280,33 @@ class BoundValidity:
             f"{first}{i} and {second}{j} are {np.linalg.norm(x[i] - x[j]):.2f} Å apart, {ratio[i, j]:.2f} "
             f"of their van der Waals radii; at least {self._limits.min_contact}"
         )
+
+
+def _laid_as_their_neighbours(batch: Structures) -> list[bool]:
+    """Return for which rows the SMILES is known to fit since it fits a row next to them that has the same bonds.
+
+    Samplers give many geometries of one molecule in a row; on arrays all of validity is seven times faster than one by one.
+    """
+    laid = [False] * len(batch)
+    smiles, offsets, numbers, positions = batch.column("smiles"), batch.offsets, batch.numbers, batch.positions
+    whole = finite(batch).tolist()
+    keys = [
+        (text, numbers[offsets[k] : offsets[k + 1]].tobytes()) if text is not None and whole[k] else k
+        for k, text in enumerate(smiles)
+    ]
+    first = 0
+    for last in range(1, len(keys) + 1):
+        if last < len(keys) and keys[last] == keys[first]:
+            continue
+        if last - first >= _RUN:
+            atoms = slice(offsets[first], offsets[last])
+            x = positions[atoms].reshape(last - first, -1, 3)  # (n, n_atoms, 3)
+            z = numbers[offsets[first] : offsets[first + 1]]
+            found = next((f for g in x[:_RUN] if (f := lay_graph(str(smiles[first]), z, g)).reason is None), None)
+            if found is not None and found.mol is not None:
+                laid[first:last] = [reason is None for reason in Integrity(found.mol).reasons(x)]
+        first = last
+    return laid
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from rdkit.Chem import rdMolAlign
 from rdkit.rdBase import BlockLogs
 
 from molaug.generators.force_field import relax
-from molaug.generators.integrity import Integrity
+from molaug.structures.chemistry.integrity import Integrity
 from molaug.structures.calculators.force_fields import ForceField
 
 #: Ways to lay equivalent heavy atoms over each other that are tried for one RMSD; more only matter beyond drugs.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molaug.generators.conformers import Conformers
-from molaug.generators.integrity import Integrity
+from molaug.structures.chemistry.integrity import Integrity
 from molaug.generators.parents import molecule
 from molaug.generators.surface import FAILURES, SamplingError, Surface
 from molaug.structures import Structure, Structures

@@ -10,6 +10,7 @@ from ase.build import molecule
 
 from molaug.filters import Validity
 from molaug.structures import Structures
+from molaug.structures.chemistry import perceive
 
 WATER = np.array([[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
 
@@ -117,3 +118,17 @@ def test_bonds_that_were_broken_on_purpose_are_not_held_against_a_row() -> None:
         batch = Structures.from_arrays([[8, 1, 1]], [apart], smiles=[smiles], extra={"intact": [intact]})
         found = Validity().bound([]).judge(batch).reason[0]
         assert found is None if expected is None else expected in str(found)
+
+
+@pytest.mark.parametrize("name", ["CH3CH2OH", "C2H6CHOH", "bicyclobutane", "CH3NO2"])
+def test_rows_of_one_molecule_are_judged_together_as_alone(name: str) -> None:
+    atoms = molecule(name)
+    rng = np.random.default_rng(0)
+    x = [atoms.positions + width * rng.normal(size=(len(atoms), 3)) for width in (0.02, 0.1, 0.2) for _ in range(20)]
+    smiles = perceive(atoms.numbers, atoms.positions).smiles
+    rows = Structures.from_arrays([atoms.numbers] * len(x), x, smiles=[smiles] * len(x))
+    rows = rows.take(rng.permutation(len(x)))
+    judge = Validity(min_contact=0.1, min_bond=0.1).bound([])
+    alone = [judge.judge(rows.slice(k, k + 1)).reason[0] for k in range(len(rows))]
+    assert judge.judge(rows).reason == alone
+    assert {reason is None for reason in alone} == {True, False}

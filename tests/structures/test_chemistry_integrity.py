@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
-from molaug.generators.integrity import BROKEN_BONDS, OTHER_STEREO, Integrity, stereo_marks
 from molaug.structures.chemistry import bonds
+from molaug.structures.chemistry.integrity import BROKEN_BONDS, OTHER_STEREO, Integrity, stereo_marks
 
 MOLECULES = [
     "C[C@H](F)/C=C/O",

@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molaug.structures.chemistry import bonds
-from molaug.structures.chemistry.connectivity import BOND_FACTOR, TYPICAL_NEIGHBOURS
+from molaug.structures.chemistry.connectivity import BOND_FACTOR, TYPICAL_NEIGHBOURS, bonds
 
 #: Why a geometry is not the molecule.
 BROKEN_BONDS = "its bonds are not those of the parent"
