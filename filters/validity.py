@@ -285,7 +285,7 @@ class BoundValidity:
 def _laid_as_their_neighbours(batch: Structures) -> list[bool]:
     """Return for which rows the SMILES is known to fit since it fits a row next to them that has the same bonds.
 
-    Samplers give many geometries of one molecule in a row; on arrays all of validity is seven times faster than one by one.
+    Samplers give many geometries of one molecule in a row; together they are judged seven times as fast.
     """
     laid = [False] * len(batch)
     smiles, offsets, numbers, positions = batch.column("smiles"), batch.offsets, batch.numbers, batch.positions
