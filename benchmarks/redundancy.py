@@ -129,9 +129,9 @@ def conformers(count: int) -> None:
         def ours(xs: list[Any] = xs) -> int:
             known = Conformers(threshold=0.5)
             for x in xs:
-                nearest = known.nearest(z, x)
+                nearest = known.nearest(known.shape(z, x))
                 if nearest is None or nearest.rmsd > 0.5:
-                    known.add(z, x)
+                    known.add(known.shape(z, x))
             return len(known)
 
         def naive(n: int = n) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,14 +47,18 @@ def sorted_distances(numbers: NDArray[np.integer], positions: NDArray[np.float64
     >>> sorted_distances(np.array([8, 1, 8]), np.array([[0.0, 0, 0], [3, 0, 0], [3, 4, 0]])).tolist()
     [3.0, 4.0, 5.0]
     """
-    i, j = np.triu_indices(len(numbers), 1)
-    z = np.asarray(numbers, dtype=np.int64)
-    pair = np.minimum(z[i], z[j]) * 256 + np.maximum(z[i], z[j])
-    distance = np.linalg.norm(positions[..., i, :] - positions[..., j, :], axis=-1)  # (..., n_pairs)
-    order = np.argsort(pair, kind="stable")
-    starts = np.flatnonzero(np.diff(pair[order], prepend=-1))
-    blocks = np.split(distance[..., order], starts[1:], axis=-1) if len(order) else []
-    return np.concatenate([np.sort(block, axis=-1) for block in blocks], axis=-1) if blocks else distance
+    i, j, kind = _pairs(np.asarray(numbers, dtype=np.uint8).tobytes())
+    difference = positions[..., i, :] - positions[..., j, :]  # (..., n_pairs, 3)
+    distance = np.sqrt(np.einsum("...k,...k->...", difference, difference))  # (..., n_pairs)
+    return np.take_along_axis(distance, np.lexsort((distance, np.broadcast_to(kind, distance.shape))), axis=-1)
+
+
+@lru_cache(maxsize=1024)
+def _pairs(numbers: bytes) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int64]]:
+    """Return the pairs of atoms and what the elements of each are."""
+    z = np.frombuffer(numbers, dtype=np.uint8).astype(np.int64)
+    i, j = np.triu_indices(len(z), 1)
+    return i, j, np.minimum(z[i], z[j]) * 256 + np.maximum(z[i], z[j])
 
 
 def least_rmsd(first: NDArray[np.float64], second: NDArray[np.float64], n_atoms: int) -> NDArray[np.float64]:
@@ -154,7 +158,7 @@ def skeleton(numbers: NDArray[np.integer], positions: NDArray[np.float64], *, hy
     """
     z = np.asarray(numbers, dtype=np.int64)
     bonded = bonds(z, positions)
-    chosen = np.arange(len(z)) if hydrogens or (z > 1).sum() <= _SMALL else np.flatnonzero(z > 1)
+    chosen = np.arange(len(z)) if _with_hydrogens(z, hydrogens) else np.flatnonzero(z > 1)
     place = np.full(len(z), -1)
     place[chosen] = np.arange(len(chosen))
     attached = np.zeros(len(z), dtype=np.int64)
@@ -168,6 +172,47 @@ def skeleton(numbers: NDArray[np.integer], positions: NDArray[np.float64], *, hy
         labels=tuple((z[chosen] * 16 + attached[chosen]).tolist()),
         edges=tuple(map(tuple, edges[(edges >= 0).all(axis=1)].tolist())),
     )
+
+
+def _with_hydrogens(numbers: NDArray[np.integer], wanted: bool) -> bool:
+    return wanted or bool((numbers > 1).sum() <= _SMALL)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shape:
+    """A geometry as it is compared: what that takes is computed when first asked for, and once.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (n_atoms, 3).
+    hydrogens
+        Compare hydrogens too.
+    """
+
+    numbers: NDArray[np.integer]
+    positions: NDArray[np.float64]
+    hydrogens: bool = False
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """The atoms that are compared and their bonds."""
+        return skeleton(self.numbers, self.positions, hydrogens=self.hydrogens)
+
+    @cached_property
+    def compared(self) -> NDArray[np.int64]:
+        """Atomic numbers of the atoms that are compared, shape (n_compared,)."""
+        z = np.asarray(self.numbers, dtype=np.int64)
+        return z if _with_hydrogens(z, self.hydrogens) else z[z > 1]
+
+    @cached_property
+    def distances(self) -> NDArray[np.float64]:
+        """Sorted distances of the atoms that are compared, in Å."""
+        z = np.asarray(self.numbers)
+        x = self.positions if _with_hydrogens(z, self.hydrogens) else self.positions[z > 1]
+        return sorted_distances(self.compared, x)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,47 +243,16 @@ class Conformers:
         self._exact = exact
         self._mirror = mirror
         self._hydrogens = hydrogens
-        self._template: Skeleton | None = None
-        self._mappings = np.zeros((0, 0), dtype=np.intp)  # (n_mappings, n_atoms)
-        self._positions = np.zeros((0, 0, 3))  # with room to grow
-        self._distances = np.zeros((0, 0))
-        self._mapped = np.zeros(0, dtype=bool)
-        self._count = 0
-        self._waiting: list[tuple[NDArray[np.integer], NDArray[np.float64]]] = []
+        self._shapes: list[Shape] = []
+        self._distances = np.zeros((0, 0))  # with room to grow
+        self._measured = 0
+        self._aligned: dict[int, NDArray[np.float64] | None] = {}
 
     def __len__(self) -> int:
-        return self._count + len(self._waiting)
+        return len(self._shapes)
 
-    def add(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> None:
-        """Take a geometry in.
-
-        Parameters
-        ----------
-        numbers
-            Atomic numbers, shape (n_atoms,).
-        positions
-            In Å, shape (n_atoms, 3).
-        """
-        self._waiting.append((numbers, positions))  # most molecules are never asked for again
-
-    def _take_in(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> None:
-        new = skeleton(numbers, positions, hydrogens=self._hydrogens)
-        if self._template is None:
-            self._template = new
-            self._mappings = mappings(new, new)
-            n = len(new.numbers)
-            self._positions = np.zeros((0, n, 3))
-            self._distances = np.zeros((0, n * (n - 1) // 2))
-        if self._count == len(self._positions):
-            self._grow()
-        aligned = self._aligned(new)
-        self._positions[self._count] = new.positions if aligned is None else aligned
-        self._mapped[self._count] = aligned is not None
-        self._distances[self._count] = sorted_distances(new.numbers, new.positions)
-        self._count += 1
-
-    def nearest(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> Nearest | None:
-        """Return a geometry within the threshold where there is one, else the nearest by the lower bound.
+    def shape(self, numbers: NDArray[np.integer], positions: NDArray[np.float64]) -> Shape:
+        """Return a geometry as it is compared here.
 
         Parameters
         ----------
@@ -249,33 +263,77 @@ class Conformers:
 
         Returns
         -------
+        Shape
+            For :meth:`add` and :meth:`nearest`, of any object with the same choice of atoms.
+        """
+        return Shape(numbers=numbers, positions=positions, hydrogens=self._hydrogens)
+
+    def add(self, shape: Shape) -> None:
+        """Take a geometry in.
+
+        Parameters
+        ----------
+        shape
+            Of the molecule.
+        """
+        self._shapes.append(shape)  # most molecules are never asked for again
+
+    def nearest(self, new: Shape) -> Nearest | None:
+        """Return a geometry within the threshold where there is one, else the nearest by the lower bound.
+
+        Parameters
+        ----------
+        new
+            Of the molecule.
+
+        Returns
+        -------
         Nearest or None
             None where nothing is known yet.
         """
-        for geometry in self._waiting:
-            self._take_in(*geometry)
-        self._waiting.clear()
-        if self._template is None:
+        if not self._shapes:
             return None
-        new = skeleton(numbers, positions, hydrogens=self._hydrogens)
-        m = self._count
-        bound = least_rmsd(self._distances[:m], sorted_distances(new.numbers, new.positions), len(new.numbers))
-        rmsd = bound.copy()
-        close = np.flatnonzero(bound <= self._threshold + _EPSILON)
-        if self._exact and len(close):
-            aligned = self._aligned(new)
-            if aligned is not None:
-                # without a mapping (a bond more or less) only the distances can tell
-                order = close[np.argsort(bound[close], kind="stable")]
-                order = order[self._mapped[order]]
-                step = max(1, _TOGETHER // len(self._mappings))
-                for group in (order[start : start + step] for start in range(0, len(order), step)):
-                    rmsd[group] = self._rmsd(aligned, self._positions[group])
-                    same = group[rmsd[group] <= self._threshold]
-                    if len(same):
-                        return Nearest(index=int(same[0]), rmsd=float(rmsd[same[0]]))
+        self._measure()
+        rmsd = least_rmsd(self._distances[: self._measured], new.distances, len(new.compared))
+        close = np.flatnonzero(rmsd <= self._threshold + _EPSILON)
+        aligned = self._in_order(new) if self._exact and len(close) else None
+        if aligned is not None:
+            # without a mapping (a bond more or less) only the distances can tell
+            order = [k for k in close[np.argsort(rmsd[close], kind="stable")].tolist() if self._known(k) is not None]
+            step = max(1, _TOGETHER // len(self._mappings))
+            for group in (order[start : start + step] for start in range(0, len(order), step)):
+                known = np.stack([x for k in group if (x := self._known(k)) is not None])  # (n_known, n_atoms, 3)
+                rmsd[group] = self._rmsd(aligned, known)
+                same = [k for k in group if rmsd[k] <= self._threshold]
+                if same:
+                    return Nearest(index=same[0], rmsd=float(rmsd[same[0]]))
         best = int(rmsd.argmin())
         return Nearest(index=best, rmsd=float(rmsd[best]))
+
+    @cached_property
+    def _mappings(self) -> NDArray[np.intp]:
+        """The symmetries of the molecule, shape (n_mappings, n_atoms)."""
+        template = self._shapes[0].skeleton
+        return mappings(template, template)
+
+    def _measure(self) -> None:
+        """Take the distances of what was added since the last look."""
+        new = self._shapes[self._measured :]
+        if not new:
+            return
+        width = len(new[0].distances)
+        if len(self._shapes) > len(self._distances):
+            room = np.empty((max(4, 2 * len(self._shapes)), width))
+            room[: self._measured] = self._distances[: self._measured].reshape(self._measured, width)
+            self._distances = room
+        for k, shape in enumerate(new, self._measured):
+            self._distances[k] = shape.distances
+        self._measured = len(self._shapes)
+
+    def _known(self, k: int) -> NDArray[np.float64] | None:
+        if k not in self._aligned:
+            self._aligned[k] = self._in_order(self._shapes[k])
+        return self._aligned[k]
 
     def _rmsd(self, x: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the RMSD of one geometry to each of some, over all mappings."""
@@ -283,10 +341,10 @@ class Conformers:
         least: NDArray[np.float64] = every.min(axis=1)
         return least
 
-    def _aligned(self, new: Skeleton) -> NDArray[np.float64] | None:
-        """Return positions in the order of the template, None where its bonds are others."""
-        template = self._template
-        if template is None or (template.labels == new.labels and template.edges == new.edges):
+    def _in_order(self, shape: Shape) -> NDArray[np.float64] | None:
+        """Return positions in the order of the first geometry, None where the bonds are others."""
+        template, new = self._shapes[0].skeleton, shape.skeleton
+        if template.labels == new.labels and template.edges == new.edges:
             return new.positions
         found = mappings(template, new, most=1)
         if len(found):
@@ -294,12 +352,6 @@ class Conformers:
             return aligned
         # a stretched bond: rows made from one parent share its order of atoms
         return new.positions if np.array_equal(template.numbers, new.numbers) else None
-
-    def _grow(self) -> None:
-        room = max(4, self._count)
-        self._positions = np.concatenate([self._positions, np.zeros((room, *self._positions.shape[1:]))])
-        self._distances = np.concatenate([self._distances, np.zeros((room, *self._distances.shape[1:]))])
-        self._mapped = np.concatenate([self._mapped, np.zeros(room, dtype=bool)])
 
 
 def mappings(template: Skeleton, other: Skeleton, *, most: int = MAX_MAPPINGS) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from molaug.filters.distances import finite
 from molaug.filters.filter import Verdicts
 from molaug.filters.redundancy.descriptor import Descriptor, Neighbours, Search, describe
-from molaug.filters.redundancy.geometry import Conformers, Nearest
+from molaug.filters.redundancy.geometry import Conformers, Nearest, Shape
 from molaug.filters.redundancy.identity import Ledger, identities
 from molaug.filters.redundancy.index import MoleculeIndex, load_index
 from molaug.filters.redundancy.keys import Kind
@@ -166,8 +166,8 @@ class _Shapes:
     conformers: Conformers
     ids: list[str] = field(default_factory=list)
 
-    def add(self, name: str, numbers: NDArray[np.uint8], positions: NDArray[np.float64]) -> None:
-        self.conformers.add(numbers, positions)
+    def add(self, name: str, shape: Shape) -> None:
+        self.conformers.add(shape)
         self.ids.append(name)
 
 
@@ -238,7 +238,7 @@ class BoundRedundancy:
             for displaced in (False, True):
                 known = self._shapes.get(_place(key, numbers[atoms], displaced))
                 if known is not None and geometry[row]:
-                    known.add(name, numbers[atoms], positions[atoms])
+                    known.add(name, known.conformers.shape(numbers[atoms], positions[atoms]))
 
     def shapes(self, key: int, numbers: NDArray[np.uint8], displaced: bool) -> _Shapes:
         """Return the known geometries of a molecule, gathered when first asked for.
@@ -262,7 +262,7 @@ class BoundRedundancy:
             shapes = self.no_shapes(displaced)
             for name, z, x in self._ledger.geometries(key):
                 if _place(key, z, displaced) == place:
-                    shapes.add(name, z, x)
+                    shapes.add(name, shapes.conformers.shape(z, x))
             if not shapes.ids:
                 return shapes  # nothing worth remembering
             self._shapes[place] = shapes
@@ -370,6 +370,7 @@ class _Review:
         self._shapes: dict[_Place, _Shapes] = {}
         self._kept: dict[int, int] = {}
         self._kept_ids: dict[str, int] = {}
+        self._compared: dict[tuple[int, bool], Shape] = {}
         self._kept_shapes: dict[tuple[int, bytes], list[int]] = {}
         self._described = Neighbours(judge.limits.search)
         self._described_ids: list[str] = []
@@ -418,13 +419,14 @@ class _Review:
     def _shape(self, row: int, key: int) -> str | None:
         if not self._geometry[row]:
             return None
-        z, x = self._atoms(row)
+        z, _ = self._atoms(row)
         displaced = self._displaced[row]
+        shape = self._shape_of(row, displaced)
         found: tuple[Nearest, str] | None = None
         held = self._in_base[row] or self._judge.ledger.accepted(key)  # most molecules are new: ask no further
         known = self._judge.shapes(key, z, displaced) if held else None
         for shapes in (known, self._own_shapes(key, z, displaced) if key in self._kept else None):
-            nearest = None if shapes is None or not shapes.ids else shapes.conformers.nearest(z, x)
+            nearest = None if shapes is None or not shapes.ids else shapes.conformers.nearest(shape)
             if shapes is not None and nearest is not None and (found is None or nearest.rmsd < found[0].rmsd):
                 found = nearest, shapes.ids[nearest.index]
         if found is None:
@@ -442,8 +444,15 @@ class _Review:
             self._shapes[place] = self._judge.no_shapes(displaced)
         shapes = self._shapes[place]
         for row in self._kept_shapes.get(place[:2], [])[len(shapes.ids) :]:
-            shapes.add(self._ids[row], *self._atoms(row))
+            shapes.add(self._ids[row], self._shape_of(row, displaced))
         return shapes
+
+    def _shape_of(self, row: int, displaced: bool) -> Shape:
+        """Return a geometry as it is compared, the same object for all comparisons of a row."""
+        if (row, displaced) not in self._compared:
+            z, x = self._atoms(row)
+            self._compared[row, displaced] = self._judge.no_shapes(displaced).conformers.shape(z, x)
+        return self._compared[row, displaced]
 
     def _keep(self, row: int, key: int) -> None:
         self._kept[key] = self._kept.get(key, 0) + 1

@@ -99,9 +99,9 @@ def test_the_same_geometry_is_found_in_any_frame_and_order(smiles: str) -> None:
     mol = embedded(smiles, 1)
     z, x = numbers(mol), mol.GetConformer().GetPositions()
     known = Conformers(threshold=0.1)
-    known.add(z, x)
+    known.add(known.shape(z, x))
     for seed in range(5):
-        found = known.nearest(*scrambled(z, x, seed))
+        found = known.nearest(known.shape(*scrambled(z, x, seed)))
         assert found is not None
         assert found.rmsd == pytest.approx(0, abs=1e-5)
 
@@ -113,8 +113,8 @@ def test_small_molecules_agree_with_brute_force_over_all_atoms(name: str) -> Non
     for _ in range(3):
         y = atoms.positions + rng.normal(scale=0.05, size=(len(atoms), 3))
         known = Conformers(threshold=5.0)
-        known.add(atoms.numbers, atoms.positions)
-        found = known.nearest(*scrambled(atoms.numbers, y, 2))
+        known.add(known.shape(atoms.numbers, atoms.positions))
+        found = known.nearest(known.shape(*scrambled(atoms.numbers, y, 2)))
         assert found is not None
         assert found.rmsd == pytest.approx(brute_force(atoms.numbers, atoms.positions, y), abs=1e-6)
 
@@ -126,8 +126,8 @@ def test_conformers_agree_with_the_best_rmsd_of_rdkit(smiles: str) -> None:
     xs = [c.GetPositions() for c in mol.GetConformers()]
     for i, j in itertools.combinations(range(len(xs)), 2):
         known = Conformers(threshold=9.0)
-        known.add(z, xs[i])
-        found = known.nearest(*scrambled(z, xs[j], 5))
+        known.add(known.shape(z, xs[i]))
+        found = known.nearest(known.shape(*scrambled(z, xs[j], 5)))
         assert found is not None
         expected = rdMolAlign.GetBestRMS(Chem.Mol(heavy), Chem.Mol(heavy), prbId=i, refId=j)
         assert found.rmsd == pytest.approx(expected, abs=1e-4)
@@ -139,13 +139,13 @@ def test_many_conformers_are_judged_as_one_by_one() -> None:
     every = Conformers(threshold=0.4)
     kept: list[Conformers] = []
     for x in xs:
-        found = every.nearest(z, x)
-        new = all((pair := one.nearest(z, x)) is None or pair.rmsd > 0.4 for one in kept)
+        found = every.nearest(every.shape(z, x))
+        new = all((pair := one.nearest(one.shape(z, x))) is None or pair.rmsd > 0.4 for one in kept)
         assert (found is None or found.rmsd > 0.4) == new
         if new:
-            every.add(z, x)
+            every.add(every.shape(z, x))
             alone = Conformers(threshold=0.4)
-            alone.add(z, x)
+            alone.add(alone.shape(z, x))
             kept.append(alone)
     assert 1 < len(every) < len(xs)
 
@@ -156,8 +156,8 @@ def test_mirror_images_are_one_geometry_on_request_only() -> None:
     rmsd = {}
     for mirror in (False, True):
         known = Conformers(threshold=0.1, mirror=mirror)
-        known.add(z, x)
-        found = known.nearest(z, x * [1, 1, -1])
+        known.add(known.shape(z, x))
+        found = known.nearest(known.shape(z, x * [1, 1, -1]))
         assert found is not None
         rmsd[mirror] = found.rmsd
     assert rmsd[True] == pytest.approx(0, abs=1e-5)
@@ -171,8 +171,8 @@ def test_distances_alone_give_a_lower_bound() -> None:
     found = {}
     for exact in (True, False):
         known = Conformers(threshold=9.0, exact=exact)
-        known.add(z, x)
-        nearest = known.nearest(z, y)
+        known.add(known.shape(z, x))
+        nearest = known.nearest(known.shape(z, y))
         assert nearest is not None
         found[exact] = nearest.rmsd
     assert 0 < found[False] <= found[True]
@@ -190,8 +190,8 @@ def test_hydrogens_count_on_request() -> None:
     y[turned] = Rotation.from_rotvec(2.0 * axis).apply(x[turned] - x[oxygen]) + x[oxygen]
     for hydrogens_too in (False, True):
         known = Conformers(threshold=0.1, hydrogens=hydrogens_too)
-        known.add(z, x)
-        found = known.nearest(z, y)
+        known.add(known.shape(z, x))
+        found = known.nearest(known.shape(z, y))
         assert found is not None
         assert (found.rmsd > 0.1) is hydrogens_too
 
@@ -203,10 +203,10 @@ def test_a_stretched_bond_is_compared_in_the_order_given() -> None:
     y = x.copy()
     y[carbons[0]] += 2 * (x[carbons[0]] - x[carbons].mean(0))
     known = Conformers(threshold=0.1)
-    known.add(z, x)
-    first = known.nearest(z, y)
-    known.add(z, y)
-    second = known.nearest(z, y)
+    known.add(known.shape(z, x))
+    first = known.nearest(known.shape(z, y))
+    known.add(known.shape(z, y))
+    second = known.nearest(known.shape(z, y))
     assert first is not None
     assert second is not None
     assert first.rmsd > 0.1
