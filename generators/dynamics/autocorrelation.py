@@ -40,7 +40,7 @@ def autocorrelation(series: ArrayLike) -> NDArray[np.float64]:
     power = (np.abs(spectrum) ** 2).sum(axis=1)
     covariance = np.fft.irfft(power, n=2 * n)[:n] / np.arange(n, 0, -1)  # (n,)
     if not covariance[0] > np.finfo(np.float64).tiny:
-        return np.eye(1, n)[0]
+        covariance, covariance[0] = np.zeros(n), 1.0
     rho: NDArray[np.float64] = covariance / covariance[0]
     return rho
 

@@ -9,20 +9,30 @@ from typing import Any, ClassVar
 import numpy as np
 import pyarrow as pa
 from ase.data import atomic_masses
-from ase.optimize import BFGS
+from numpy.typing import NDArray
 
 from molaug.generators.displaced import check_window, displaced
 from molaug.generators.dynamics.langevin import Langevin
+from molaug.generators.dynamics.quench import descend
 from molaug.generators.dynamics.superposition import hydrogen_groups, superposed
 from molaug.generators.dynamics.thinning import farthest_first
 from molaug.generators.dynamics.trajectory import skeleton_of, snapshots
 from molaug.generators.generator import Kind
 from molaug.generators.parents import check_range, rejected
 from molaug.generators.start import Minimum, Start, minimum_of, start_of
-from molaug.generators.surface import FAILURES, SamplingError, Surface
+from molaug.generators.surface import SamplingError, Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import Method
 from molaug.structures.hashing import derived_seed, stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Molecule:
+    """A parent in its minimum, and the seed of the run."""
+
+    start: Start
+    minimum: Minimum
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +60,7 @@ class Dynamics:
 
     Columns beside those of all samplers: ``sampling_method`` (``langevin``, ``langevin, quenched``), ``temperature``
     (K), ``trajectory`` (number of the block), ``time`` (fs since the equilibration), ``spacing`` and
-    ``autocorrelation_time`` (fs), ``intact_share`` (of the pool of the block that could be kept).
+    ``autocorrelation_time`` (fs), ``pool_alive`` (snapshots of the pool that could be kept).
 
     Parameters
     ----------
@@ -198,11 +208,7 @@ class Dynamics:
                 continue
             base = derived_seed(seed, self.name, parent.id)
             try:
-                if len(parent.numbers) < 2:
-                    raise SamplingError("a single atom has but one geometry")
-                begin = start_of(parent, base)
-                with Surface(Method.of(self.calculator), begin.structure) as surface:
-                    minimum = minimum_of(begin, surface, fmax=self.fmax, steps=self.relax_steps)
+                molecule = self._relaxed(parent, seed, base)
             except SamplingError as error:
                 if start == 0:
                     yield rejected(parent, self.name, str(error), base)
@@ -210,58 +216,48 @@ class Dynamics:
             for number in range(start // self.block, -(-(start + n) // self.block)):
                 first = number * self.block
                 wanted = range(max(start, first) - first, min(start + n, first + self.block) - first)
-                yield self._block(parent, begin, minimum, seed, number, wanted)
+                rows = Structures.concat(self._rows(parent, molecule, number, wanted))
+                yield rows.with_columns({"seed": [base + first + place for place in wanted]})
 
-    def _block(
-        self, parent: Structure, begin: Start, minimum: Minimum, seed: int, number: int, wanted: range
-    ) -> Structures:
-        """Return the wanted rows of a trajectory, counted from the first of the block."""
-        hot = self._trajectory(begin, minimum, seed, parent.id, number)
-        missing = self.keep - len(hot[0])
-        base = derived_seed(seed, self.name, parent.id) + number * self.block
-        rows: list[Structures] = []
+    def _relaxed(self, parent: Structure, seed: int, base: int) -> _Molecule:
+        if len(parent.numbers) < 2:
+            raise SamplingError("a single atom has but one geometry")
+        start = start_of(parent, base)
+        with Surface(Method.of(self.calculator), start.structure) as surface:
+            minimum = minimum_of(start, surface, fmax=self.fmax, steps=self.relax_steps)
+        return _Molecule(start=start, minimum=minimum, seed=seed)
+
+    def _rows(self, parent: Structure, molecule: _Molecule, number: int, wanted: range) -> Iterator[Structures]:
+        """Yield rows of a trajectory one by one, by their places in the block."""
+        hot, reason = self._trajectory(molecule, number)
         for place in wanted:
             rank, cold = divmod(place, 2) if self.quench else (place, 0)
-            if rank >= self.keep - missing:
-                row = rejected(parent, self.name, hot[1] or "", base + place)
-            elif cold and hot[0].alive[rank]:
-                row = self._quenched(begin, minimum, hot[0].slice(rank, rank + 1), seed, parent.id, number, rank)
+            if rank >= len(hot):
+                yield rejected(parent, self.name, reason or "the pool is used up")
+            elif cold and hot.alive[rank]:
+                yield self._quenched(molecule, hot.slice(rank, rank + 1), number, rank)
             else:
-                row = hot[0].slice(rank, rank + 1)
-            rows.append(row.with_columns({"seed": [base + place], "parent": [parent.id]}))
-        return Structures.concat(rows)
+                yield hot.slice(rank, rank + 1)
 
-    def _trajectory(
-        self, begin: Start, minimum: Minimum, seed: int, key: str, number: int
-    ) -> tuple[Structures, str | None]:
+    def _trajectory(self, molecule: _Molecule, number: int) -> tuple[Structures, str | None]:
         """Return the rows of a trajectory in their order, at most ``keep``, and why there are less."""
         temperature = self.temperatures[number % len(self.temperatures)]
-        numbers = begin.structure.numbers
+        start, minimum = molecule.start, molecule.minimum
         # a fresh calculator: the last digits of a self-consistent field depend on where it started
-        with Surface(Method.of(self.calculator), begin.structure) as surface:
-            dynamics = Langevin(
-                surface,
-                atomic_masses[numbers],
-                minimum.positions,
-                temperature=temperature,
-                timestep=self.timestep,
-                friction=self.friction,
-                rng=stream(seed, self.name, key, "trajectory", number),
-                heat=2.0,
-            )
+        with Surface(Method.of(self.calculator), start.structure) as surface:
             made = snapshots(
-                dynamics,
+                self._bath(surface, molecule, minimum.positions, temperature, "trajectory", number, heat=2.0),
                 self.pool,
                 timestep=self.timestep,
                 equilibration=self._steps(self.equilibration),
                 pilot=self._steps(self.pilot),
                 spacing=(self._steps(self.min_spacing), self._steps(self.max_spacing)),
-                skeleton=skeleton_of(numbers),
-                integrity=None if self.bond_breaking else begin.integrity,
+                skeleton=skeleton_of(start.structure.numbers),
+                integrity=None if self.bond_breaking else start.integrity,
             )
         m = len(made.positions)
         pool = displaced(
-            begin,
+            start,
             self.name,
             [0] * m,
             superposed(made.positions, minimum.positions),
@@ -278,58 +274,62 @@ class Dynamics:
             },
         )
         alive = pool.alive
-        pool = pool.with_columns({"intact_share": np.full(m, alive.sum() / self.pool)})
+        pool = pool.with_columns({"pool_alive": [int(alive.sum())] * m})
         if self.keep == self.pool:
             return pool, made.reason
-        good = np.flatnonzero(alive)
-        geometries = np.array([pool[int(k)].positions for k in good]).reshape(-1, len(numbers), 3)
-        order = farthest_first(geometries, minimum.positions, self.keep, hydrogen_groups(begin.mol))
-        return pool.take(np.concatenate([good[order], np.flatnonzero(~alive)])[: self.keep]), made.reason
+        good, bad = np.flatnonzero(alive), np.flatnonzero(~alive)
+        geometries = pool.filter(alive).positions.reshape(len(good), -1, 3)
+        order = farthest_first(geometries, minimum.positions, self.keep, hydrogen_groups(start.mol))
+        return pool.take(np.concatenate([good[order], bad])[: self.keep]), made.reason
 
-    def _quenched(
-        self, begin: Start, minimum: Minimum, row: Structures, seed: int, key: str, number: int, rank: int
-    ) -> Structures:
+    def _quenched(self, molecule: _Molecule, hot: Structures, number: int, rank: int) -> Structures:
         """Return a snapshot after a few steps downhill and a short run at low temperature."""
-        hot = row[0]
-        extra = {name: row.table.column(name) for name in ("trajectory", "time", "spacing", "autocorrelation_time")}
-        reason: str | None = None
-        x, energy = hot.positions, np.nan
-        with Surface(Method.of(self.calculator), begin.structure) as surface:
-            atoms = surface.atoms
-            atoms.positions = x
-            try:
-                BFGS(atoms, logfile=None).run(fmax=self.fmax, steps=self.quench)
-                x, energy = atoms.positions, float(atoms.get_potential_energy())
-            except FAILURES as error:
-                reason = f"{surface.method.name} failed: {' '.join(str(error).split())[:200]}"
-            else:
-                run = Langevin(
-                    surface,
-                    atomic_masses[begin.structure.numbers],
-                    x,
-                    temperature=self.quench_temperature,
-                    timestep=self.timestep,
-                    friction=self.friction,
-                    rng=stream(seed, self.name, key, "quench", number, rank),
-                ).run(self._steps(self.quench_time))
-                reason = run.reason and f"quenched, {run.reason}"
+        start, minimum = molecule.start, molecule.minimum
+        with Surface(Method.of(self.calculator), start.structure) as surface:
+            low = descend(surface, hot.positions, fmax=self.fmax, steps=self.quench)
+            x, energy, reason = low.positions, low.energy, low.reason
+            if reason is None:
+                bath = self._bath(surface, molecule, x, self.quench_temperature, "quench", number, rank)
+                run = bath.run(self._steps(self.quench_time))
+                reason = run.reason
                 if len(run.positions):
                     x, energy = run.positions[-1], float(run.potential[-1])
+        kept = ("trajectory", "time", "spacing", "autocorrelation_time", "pool_alive")
         return displaced(
-            begin,
+            start,
             self.name,
             [0],
-            superposed([x], minimum.positions),
+            superposed(x[None], minimum.positions),
             energies=[energy - minimum.energy],
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
-            reasons=[reason],
+            reasons=[None if reason is None else f"quenched, {reason}"],
             extra={
                 "sampling_method": pa.array(["langevin, quenched"], pa.string()),
                 "temperature": pa.array([self.quench_temperature], pa.float64()),
-                "intact_share": row.table.column("intact_share"),
-                **extra,
+                **{name: hot.table.column(name) for name in kept},
             },
+        )
+
+    def _bath(
+        self,
+        surface: Surface,
+        molecule: _Molecule,
+        positions: NDArray[np.float64],
+        temperature: float,
+        *keys: str | int,
+        heat: float = 1.0,
+    ) -> Langevin:
+        structure = molecule.start.structure
+        return Langevin(
+            surface,
+            atomic_masses[structure.numbers],
+            positions,
+            temperature=temperature,
+            timestep=self.timestep,
+            friction=self.friction,
+            rng=stream(molecule.seed, self.name, structure.id, *keys),
+            heat=heat,
         )
 
     def _steps(self, time: float) -> int:

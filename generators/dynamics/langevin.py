@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from ase import units
 from numpy.typing import NDArray
 
-from molaug.generators.surface import SamplingError, Surface
+from molaug.generators.surface import SamplingError
+
+#: Energy in eV and forces in eV/Å of positions in Å, as a :class:`molaug.generators.surface.Surface` gives them; it
+#: raises a SamplingError where it cannot.
+Potential = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
 
 #: A trajectory has run away whose atoms are that many times hotter than the bath, and than room temperature.
 RUNAWAY, _COOL_BATH = 10.0, 300.0
@@ -55,8 +60,8 @@ class Langevin:
 
     Parameters
     ----------
-    surface
-        Where forces come from.
+    potential
+        Where forces come from, for instance a surface.
     masses
         In u, shape (n_atoms,).
     positions
@@ -80,6 +85,7 @@ class Langevin:
 
     Examples
     --------
+    >>> from molaug.generators.surface import Surface
     >>> from molaug.structures import Structures
     >>> from molaug.structures.calculators import Method
     >>> x = np.array([[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]])
@@ -96,7 +102,7 @@ class Langevin:
 
     def __init__(
         self,
-        surface: Surface,
+        potential: Potential,
         masses: NDArray[np.float64],
         positions: NDArray[np.float64],
         *,
@@ -106,7 +112,7 @@ class Langevin:
         rng: np.random.Generator,
         heat: float = 1.0,
     ) -> None:
-        self._surface = surface
+        self._potential = potential
         self._rng = rng
         self._dt = timestep * units.fs
         self._mass = np.asarray(masses, dtype=np.float64)[:, None]  # (n_atoms, 1)
@@ -139,8 +145,8 @@ class Langevin:
         x, v = self.positions.copy(), self.velocities.copy()  # (n_atoms, 3)
         done, reason = 0, None
         try:
-            forces = self._surface(x)[1] if self._forces is None else self._forces
-            for done in range(steps):  # noqa: B007 - the steps that succeeded
+            forces = self._potential(x)[1] if self._forces is None else self._forces
+            for done in range(steps):
                 v += (dt / mass) * forces
                 x += (0.5 * dt) * v
                 v = self._keep * v + self._noise * self._normal()
@@ -150,7 +156,7 @@ class Langevin:
                     reason = f"the trajectory ran away to {hot:.0f} K"
                     break
                 x += (0.5 * dt) * v
-                potential[done], forces = self._surface(x)
+                potential[done], forces = self._potential(x)
                 positions[done] = x
             else:
                 done = steps

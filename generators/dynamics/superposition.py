@@ -66,7 +66,8 @@ def superposed(positions: ArrayLike, onto: ArrayLike) -> NDArray[np.float64]:
     x = x - x.mean(axis=1, keepdims=True)
     u, _, vt = np.linalg.svd(np.einsum("npi,pj->nij", x, y - centre))  # (n, 3, 3) each
     u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # the least axis turns round where it would be a mirror
-    return x @ (u @ vt) + centre
+    moved: NDArray[np.float64] = x @ (u @ vt) + centre
+    return moved  # (n, n_atoms, 3)
 
 
 def rmsd(positions: ArrayLike, onto: ArrayLike, groups: Sequence[Sequence[int]] = ()) -> NDArray[np.float64]:

@@ -40,9 +40,9 @@ def farthest_first(
 
     Examples
     --------
-    >>> pairs = np.array([[[0.0, 0, 0], [d, 0, 0]] for d in (1.0, 1.1, 1.5, 1.4)])
+    >>> pairs = np.array([[[0.0, 0, 0], [d, 0, 0]] for d in (1.0, 1.2, 1.5, 1.4)])
     >>> farthest_first(pairs, pairs[0], 3).tolist()
-    [2, 3, 1]
+    [2, 1, 3]
     """
     x = np.asarray(positions, dtype=np.float64)
     order: list[int] = []

@@ -87,44 +87,47 @@ def snapshots(
     Snapshots
         As many, or those before the end.
     """
-    none = np.empty((0, *dynamics.positions.shape))
-    warm_up, first = dynamics.run(equilibration), None
-    if warm_up.reason is None:
-        first = dynamics.run(pilot)
-    if first is None or len(first.potential) < 2:
-        reason = warm_up.reason or (first and first.reason) or "the pilot is too short"
-        return Snapshots(positions=none, energies=np.empty(0), times=np.empty(0), reason=f"not equilibrated: {reason}")
+    warm_up = dynamics.run(equilibration)
+    if warm_up.reason is not None:
+        return _nothing(dynamics, f"not equilibrated: {warm_up.reason}")
+    first = dynamics.run(pilot)
+    if first.reason is not None and len(first.potential) < pilot:
+        return _nothing(dynamics, f"the pilot failed: {first.reason}")
     tau = memory(first.positions[:, skeleton], first.potential)  # in steps
     apart = int(np.clip(round(2 * tau), max(spacing[0], pilot // count), spacing[1]))
-    xs = list(first.positions[apart - 1 :: apart][:count])
-    energies = list(first.potential[apart - 1 :: apart][:count])
-    left = (len(xs) + 1) * apart - len(first.potential)  # steps to the next snapshot
-    reason, lost, judged = first.reason, 0, 0
-    while True:
-        for x in xs[judged:]:
-            lost = lost + 1 if integrity is not None and integrity.reasons([x])[0] is not None else 0
-            judged += 1
-            if lost == _PATIENCE and integrity is not None:
-                xs, energies = xs[:judged], energies[:judged]
-                reason = f"{integrity.reasons([x])[0]} for good"
+    xs: list[NDArray[np.float64]] = []
+    energies: list[float] = []
+    reason: str | None = None
+    lost = 0
+    for end in range(apart, apart * count + 1, apart):  # steps since the equilibration
+        part, last = first, end - 1
+        if end > pilot:
+            part, last = dynamics.run(end - max(end - apart, pilot)), -1
+            if part.reason is not None:
+                reason = part.reason
                 break
-        if reason is not None or len(xs) == count:
+        xs.append(part.positions[last])
+        energies.append(float(part.potential[last]))
+        changed = integrity.reasons(xs[-1:])[0] if integrity is not None else None
+        lost = 0 if changed is None else lost + 1
+        if lost == _PATIENCE:
+            reason = f"{changed}, {_PATIENCE} snapshots in a row"
             break
-        segment = dynamics.run(left)
-        reason, left = segment.reason, apart
-        if reason is None:
-            xs.append(segment.positions[-1])
-            energies.append(float(segment.potential[-1]))
-    times = timestep * apart * np.arange(1, len(xs) + 1)
     if reason is not None:
         reason = f"the trajectory ended after {len(xs)} of {count} snapshots: {reason}"
     return Snapshots(
-        positions=np.array(xs).reshape(len(xs), *none.shape[1:]),
+        positions=np.array(xs).reshape(-1, *dynamics.positions.shape),
         energies=np.array(energies),
-        times=times,
+        times=timestep * apart * np.arange(1.0, len(xs) + 1.0),
         spacing=timestep * apart,
         autocorrelation_time=timestep * tau,
-        reason=reason if len(xs) < count else None,
+        reason=reason,
+    )
+
+
+def _nothing(dynamics: Langevin, reason: str) -> Snapshots:
+    return Snapshots(
+        positions=np.empty((0, *dynamics.positions.shape)), energies=np.empty(0), times=np.empty(0), reason=reason
     )
 
 
