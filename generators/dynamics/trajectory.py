@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.generators.dynamics.autocorrelation import autocorrelation, integrated_time
+from molaug.generators.dynamics.autocorrelation import integrated_time
 from molaug.generators.dynamics.langevin import Langevin
 from molaug.structures.chemistry.integrity import Integrity
 
@@ -149,7 +149,7 @@ def memory(positions: NDArray[np.float64], energies: NDArray[np.float64]) -> flo
     """
     i, j = np.triu_indices(positions.shape[1], 1)
     distances = np.linalg.norm(positions[:, i] - positions[:, j], axis=2)  # (n, n_pairs)
-    return max(integrated_time(autocorrelation(series)) for series in (energies, distances))
+    return max(integrated_time(series) for series in (energies, distances))
 
 
 def skeleton_of(numbers: NDArray[np.integer]) -> NDArray[np.intp]:
