@@ -24,6 +24,7 @@ _HOMES = {
     "Result": "molaug.augmenter",
     "Structure": "molaug.structures",
     "Structures": "molaug.structures",
+    "compare_distributions": "molaug.distributions",
     "export": "molaug.structures.datasets",
     "label": "molaug.labels",
     "open_dataset": "molaug.structures.datasets",

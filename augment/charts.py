@@ -136,8 +136,6 @@ def histogram(
     str
         An ``<svg>`` element.
     """
-    left, bottom, top = 38, 24, 10
-    inner, tall = width - left - 6, height - bottom - top
     everything = np.concatenate([np.zeros(0), *series.values()])
     low, high = (float(everything.min()), float(everything.max())) if everything.size else (0.0, 1.0)
     high = high if high > low else low + 1.0
@@ -145,6 +143,49 @@ def histogram(
         name: np.histogram(values, bins=bins, range=(low, high))[0] / max(values.size, 1)
         for name, values in series.items()
     }
+    return steps(shares, low, high, title, unit, width, height)
+
+
+def steps(
+    shares: Mapping[str, NDArray[np.float64]],
+    low: float,
+    high: float,
+    title: str,
+    unit: str,
+    width: int = 370,
+    height: int = 190,
+) -> str:
+    """Draw histograms over common bins over each other, as percentages.
+
+    Parameters
+    ----------
+    shares
+        For each series the share of each bin, between 0 and 1; series without any are left out of the drawing.
+    low
+        Left edge of the first bin.
+    high
+        Right edge of the last bin.
+    title
+        What is drawn.
+    unit
+        Of the values.
+    width
+        Of the drawing, in pixels.
+    height
+        Likewise.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+
+    Examples
+    --------
+    >>> steps({"base": np.array([0.2, 0.8])}, 0.0, 1.0, "lengths", "Å").count("<polygon")
+    1
+    """
+    left, bottom, top = 38, 24, 10
+    inner, tall = width - left - 6, height - bottom - top
     highest = max((float(values.max()) for values in shares.values()), default=0.0) or 1.0
     parts = _axis(left, top, tall, inner, highest)
     for s, (name, values) in enumerate(shares.items()):
@@ -153,7 +194,7 @@ def histogram(
         points = [f"{left:.2f},{top + tall:.2f}"]
         for k, value in enumerate(values):
             y = top + tall * (1 - value / highest)
-            points += [f"{left + inner * k / bins:.2f},{y:.2f}", f"{left + inner * (k + 1) / bins:.2f},{y:.2f}"]
+            points += [f"{left + inner * edge / len(values):.2f},{y:.2f}" for edge in (k, k + 1)]
         points.append(f"{left + inner:.2f},{top + tall:.2f}")
         parts.append(
             f'<polygon points="{" ".join(points)}" fill="{SERIES[s]}" fill-opacity="0.35" stroke="{SERIES[s]}" '

@@ -102,6 +102,25 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--set", nargs="+", default=[], metavar="FILTER.KEY=VALUE", help="options of the filters")
     sub.add_argument("--out", required=True, help="folder for kept.parquet and rejected.parquet")
 
+    sub = verb(
+        "compare", "compare energies, bond lengths and other distributions of new structures with those of a base"
+    )
+    sub.add_argument("base", help="a known name or a path")
+    sub.add_argument("new", help="what is compared with it: a known name or a path")
+    sub.add_argument("--base-format", metavar="FORMAT", help="format of the base, if it cannot be told")
+    sub.add_argument("--new-format", metavar="FORMAT", help="format of the new structures, if it cannot be told")
+    sub.add_argument(
+        "--quantities", metavar="NAMES", help="some of energies,bonds,angles,torsions,contacts,forces; all by default"
+    )
+    sub.add_argument(
+        "--by", default="origin", metavar="COLUMN", help="column that groups new rows, or 'none' (default: %(default)s)"
+    )
+    sub.add_argument("--max-rows", type=int, help="rows drawn at most of the base and of each group (default: 10000)")
+    sub.add_argument("--bins", type=int, default=100, help="of the histograms (default: %(default)s)")
+    sub.add_argument("--all", action="store_true", help="print every type; those with most new values by default")
+    sub.add_argument("--html", metavar="PATH", help="write a page with the histograms")
+    sub.add_argument("--json", metavar="PATH", help="write all numbers and histograms")
+
     sub = verb("missing", "list the AMONs of targets that a base lacks, those that most targets need first")
     sub.add_argument("--targets", required=True, help="a known name or a path")
     sub.add_argument("--base", required=True, help="a known name or a path")

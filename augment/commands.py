@@ -114,6 +114,35 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
     return 0
 
 
+def compare(arguments: Namespace) -> int:
+    """Run ``molaug compare``."""
+    from molaug.distributions import QUANTITIES, compare_distributions
+    from molaug.distributions.comparison import MAX_ROWS
+    from molaug.shards import write_text
+
+    base, new = (
+        open_dataset(source, format=kind)
+        for source, kind in ((arguments.base, arguments.base_format), (arguments.new, arguments.new_format))
+    )
+    found = compare_distributions(
+        base,
+        new,
+        by=None if arguments.by == "none" else arguments.by,
+        quantities=arguments.quantities.split(",") if arguments.quantities else tuple(QUANTITIES),
+        bins=arguments.bins,
+        max_rows=MAX_ROWS if arguments.max_rows is None else arguments.max_rows,
+    )
+    print(found.text(None if arguments.all else 8))
+    if arguments.json:
+        write_text(Path(arguments.json), found.to_json())
+    if arguments.html:
+        found.to_html(arguments.html)
+    written = [path for path in (arguments.html, arguments.json) if path]
+    if written:
+        print(f"written: {', '.join(written)}")
+    return 0
+
+
 def missing(arguments: Namespace) -> int:
     """Run ``molaug missing``."""
     found = missing_amons(_molecules(arguments.targets), _molecules(arguments.base), max_heavy=arguments.max_heavy)

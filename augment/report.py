@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,10 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.charts import KEPT, LOST, SERIES, grouped_bars, histogram, stacked_bars
 from molaug.citations import methods_of
+from molaug.distributions import Collector, Comparison
+from molaug.distributions.page import sections
 from molaug.funnel import Funnel
+from molaug.shards import read_shards
 from molaug.structures import Structures
 from molaug.structures.chemistry import parse
 from molaug.structures.datasets import Card
@@ -28,6 +31,9 @@ from molaug.structures.doors.parquet import iter_parquet
 
 #: Molecules that are drawn.
 _DRAWN = 24
+
+#: Rows of the base and of each generator whose distributions are compared: a second or two for each.
+_COMPARED = 2000
 
 #: Reasons that are listed.
 _REASONS = 40
@@ -104,7 +110,11 @@ def write_report(folder: Path, funnel: Funnel, card: Card) -> Path:
     path = folder / "report.html"
     config = folder / "config.yaml"
     text = render(
-        iter_parquet(folder / "dataset"), funnel, card, config.read_text(encoding="utf-8") if config.exists() else ""
+        iter_parquet(folder / "dataset"),
+        funnel,
+        card,
+        config.read_text(encoding="utf-8") if config.exists() else "",
+        base=_base_shards(folder),
     )
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
@@ -112,7 +122,13 @@ def write_report(folder: Path, funnel: Funnel, card: Card) -> Path:
     return path
 
 
-def render(rows: Iterable[Structures], funnel: Funnel, card: Card, configuration: str = "") -> str:
+def render(
+    rows: Iterable[Structures],
+    funnel: Funnel,
+    card: Card,
+    configuration: str = "",
+    base: Iterable[Structures] = (),
+) -> str:
     """Return the page as text.
 
     Parameters
@@ -125,17 +141,24 @@ def render(rows: Iterable[Structures], funnel: Funnel, card: Card, configuration
         Of the dataset.
     configuration
         ``config.yaml`` as text.
+    base
+        Batches of the base, looked at where the dataset itself holds none of it.
 
     Returns
     -------
     str
         HTML.
     """
-    base, new = _Group(), _Group()
+    old, new = _Group(), _Group()
+    collector = Collector(max_rows=_COMPARED)
     for batch in rows:
-        made = np.array([origin in funnel.proposed for origin in batch.column("origin")], dtype=bool)
-        new.add(batch.filter(made))
-        base.add(batch.filter(~made))
+        origins = batch.column("origin")
+        made = np.array([origin in funnel.proposed for origin in origins], dtype=bool)
+        for group, part in ((new, batch.filter(made)), (old, batch.filter(~made))):
+            group.add(part)
+        collector.add_new(batch.filter(made), [origin for origin in origins if origin in funnel.proposed])
+        collector.add_base(batch.filter(~made))
+    comparison = _compared(collector, () if old.rows else base, funnel, card)
     environment = Environment(
         loader=PackageLoader("molaug"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -148,14 +171,27 @@ def render(rows: Iterable[Structures], funnel: Funnel, card: Card, configuration
         fates=fates,
         bars=Markup(stacked_bars(_segments(funnel), fates)),  # noqa: S704 -- charts escape their labels
         reasons=_reasons(funnel),
-        base=base,
+        base=old,
         new=new,
-        charts=_charts(base, new),
+        charts=_charts(old, new),
+        comparison=comparison,
+        sections=sections(comparison, most=8) if comparison.base_rows[0] else [],
         series=SERIES,
         drawings=drawings(new.molecules, new.origins),
         configuration=configuration,
         methods=methods_of(plain if isinstance(plain, Mapping) else {}),
     )
+
+
+def _compared(collector: Collector, base: Iterable[Structures], funnel: Funnel, card: Card) -> Comparison:
+    for batch in base:
+        collector.add_base(batch)
+    return collector.comparison("base", card.name, order=tuple(funnel.proposed))
+
+
+def _base_shards(folder: Path) -> Iterator[Structures]:
+    """Stream the base of a run as it was read."""
+    return read_shards(sorted((folder / "work" / "base").glob("part-*.parquet")))
 
 
 def drawings(molecules: Mapping[str, int], origins: Mapping[str, str], n: int = _DRAWN) -> list[Drawing]:

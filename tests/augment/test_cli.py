@@ -16,7 +16,8 @@ from molaug.config import load_config
 from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
 
-VERBS = ("augment", "generate", "label", "filter", "missing", "index", "convert", "datasets", "validate", "schema")
+VERBS = ("augment", "generate", "label", "filter", "compare", "missing", "index", "convert")
+VERBS += ("datasets", "validate", "schema")
 SMALL = ["--generators", "amons", "--set", "amons.max_heavy=3", "--quiet"]
 
 
@@ -136,6 +137,9 @@ def test_a_dry_run_counts_and_writes_nothing(
         (["datasets", "qm8"], "qm9"),
         (["index", "info", "qm7-keys"], "known by name are ani1-keys, qm9-keys"),
         (["convert", "g2", "x.foo"], "unknown export format"),
+        (["compare", "g2", "g2", "--quantities", "bond"], "did you mean 'bonds'"),
+        (["compare", "g2", "g2", "--by", "orign"], "did you mean 'origin'"),
+        (["compare", "g2", "g2", "--max-rows", "0"], "expected at least 1"),
         (["label", "g2", "--set", "nonsense", "--out", "x"], "expected KEY=VALUE"),
     ],
 )
@@ -193,6 +197,32 @@ def test_label_labels_every_row(alcohols: Path, tmp_path: Path) -> None:
     rows = Structures.from_parquet(tmp_path / "labelled" / "dataset")
     assert rows.column("level") == ["gfn2-xtb"] * 2
     assert open_dataset(tmp_path / "labelled" / "dataset.extxyz").read().column("energy") == rows.column("energy")
+
+
+def test_compare_prints_a_table_and_writes_page_and_numbers(
+    run: Path, alcohols: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    html, numbers = tmp_path / "c.html", tmp_path / "c.json"
+    arguments = ["compare", str(alcohols), str(run / "dataset"), "--quantities", "energies,bonds"]
+    assert main([*arguments, "--html", str(html), "--json", str(numbers)]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^amons +bond length +C-H +Å +8 +\d+", text, flags=re.MULTILINE)
+    assert "too few" in text
+    assert "angle" not in text.split("Compared:")[0]
+    plain = json.loads(numbers.read_text())
+    assert plain["base_rows"] == {"read": 2, "drawn": 2}
+    assert sum(rows["read"] for rows in plain["rows"].values()) == len(Structures.from_parquet(run / "dataset"))
+    assert {line["quantity"] for line in plain["lines"]} >= {"bond length", "energy per atom"}
+    page = html.read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert not re.search(r"<script|<link|<img|https?://", page)
+
+
+def test_compare_takes_all_rows_as_one_group(run: Path, alcohols: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(alcohols), str(run / "dataset"), "--by", "none", "--all"]) == 0
+    text = capsys.readouterr().out
+    assert not re.search(r"^amons ", text, flags=re.MULTILINE)
+    assert "nearest contact" in text
 
 
 def test_missing_ranks_by_need(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

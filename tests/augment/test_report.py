@@ -131,6 +131,30 @@ def test_unlabelled_rows_have_no_energies(rows: Structures) -> None:
     assert "Energy per atom" not in page
 
 
+def test_distributions_are_shown_for_each_generator(run: tuple[Path, Tally]) -> None:
+    page = page_of(run)
+    assert "<h2>Distributions against the base</h2>" in page
+    section = page.split("<h2>Distributions against the base</h2>")[1].split("<h2>")[0]
+    assert "<h3>conformers</h3>" in section
+    assert "Compared: 2 of 2 rows of base, 2 of 2 rows of conformers" in section
+    assert '<td>bond length</td><td>C-H</td><td>Å</td><td class="n">0</td>' in section  # the base has no geometries
+    assert "too few" in section
+
+
+def test_the_base_of_the_run_is_compared_where_the_dataset_holds_none(rows: Structures, made: Structures) -> None:
+    alive = made.filter(made.alive)
+    tally = Tally(["conformers"])
+    tally.add(made)
+    funnel = tally.funnel(("generation",), {})
+    alone = render([alive], funnel, Card(name="new"))
+    assert "Distributions against the base" not in alone
+    geometries = alive.with_columns({"origin": "mine"})
+    page = render([alive] * 10, funnel, Card(name="new"), base=[geometries] * 10)
+    tags(page)
+    section = page.split("<h2>Distributions against the base</h2>")[1].split("<h2>")[0]
+    assert re.search(r"JS 0, KL 0 bits, W1 0 Å; \d+ values of the base, \d+ new", section)
+
+
 def test_drawings_skip_what_cannot_be_read() -> None:
     drawn = drawings({"C1CC": 1, "CCO": 2, "c1ccccc1": 1}, {"CCO": "amons"}, n=1)
     assert [(d.smiles, d.origin, d.rows) for d in drawn] == [("CCO", "amons", 2)]

@@ -1,0 +1,6 @@
+"""How what was sampled differs from a base: histograms and distances of energies, bond lengths and other quantities."""
+
+from molaug.distributions.comparison import Collector, Comparison, Line, compare_distributions
+from molaug.distributions.quantities import QUANTITIES
+
+__all__ = ["QUANTITIES", "Collector", "Comparison", "Line", "compare_distributions"]
