@@ -53,7 +53,8 @@ class Dynamics:
 
     Where less than ``keep`` snapshots are good, the block ends with rejected rows: snapshots with other bonds,
     another stereo or too high an energy, and, if the trajectory ended early (the calculator failed, the temperature
-    ran away, three snapshots in a row were another molecule), rows without geometry that say so.
+    ran away, three snapshots in a row were another molecule), rows without geometry that say so. Snapshots made before
+    are kept.
 
     A block costs ``(equilibration + max(pilot, pool × spacing)) / timestep`` force calls, however few of its rows are
     asked for: with the defaults 550 to 1,150. Rows are moved and turned to lie best over the minimum.
@@ -216,7 +217,7 @@ class Dynamics:
             for number in range(start // self.block, -(-(start + n) // self.block)):
                 first = number * self.block
                 wanted = range(max(start, first) - first, min(start + n, first + self.block) - first)
-                rows = Structures.concat(self._rows(parent, molecule, number, wanted))
+                rows = Structures.concat(self._rows(molecule, number, wanted))
                 yield rows.with_columns({"seed": [base + first + place for place in wanted]})
 
     def _relaxed(self, parent: Structure, seed: int, base: int) -> _Molecule:
@@ -227,22 +228,21 @@ class Dynamics:
             minimum = minimum_of(start, surface, fmax=self.fmax, steps=self.relax_steps)
         return _Molecule(start=start, minimum=minimum, seed=seed)
 
-    def _rows(self, parent: Structure, molecule: _Molecule, number: int, wanted: range) -> Iterator[Structures]:
+    def _rows(self, molecule: _Molecule, number: int, wanted: range) -> Iterator[Structures]:
         """Yield rows of a trajectory one by one, by their places in the block."""
-        hot, reason = self._trajectory(molecule, number)
+        hot = self._trajectory(molecule, number)
         for place in wanted:
             rank, cold = divmod(place, 2) if self.quench else (place, 0)
-            if rank >= len(hot):
-                yield rejected(parent, self.name, reason or "the pool is used up")
-            elif cold and hot.alive[rank]:
+            if cold and hot.alive[rank]:
                 yield self._quenched(molecule, hot.slice(rank, rank + 1), number, rank)
             else:
                 yield hot.slice(rank, rank + 1)
 
-    def _trajectory(self, molecule: _Molecule, number: int) -> tuple[Structures, str | None]:
-        """Return the rows of a trajectory in their order, at most ``keep``, and why there are less."""
+    def _trajectory(self, molecule: _Molecule, number: int) -> Structures:
+        """Return the rows of a trajectory in their order."""
         temperature = self.temperatures[number % len(self.temperatures)]
         start, minimum = molecule.start, molecule.minimum
+        shape = minimum.positions.shape
         # a fresh calculator: the last digits of a self-consistent field depend on where it started
         with Surface(Method.of(self.calculator), start.structure) as surface:
             made = snapshots(
@@ -255,32 +255,33 @@ class Dynamics:
                 skeleton=skeleton_of(start.structure.numbers),
                 integrity=None if self.bond_breaking else start.integrity,
             )
-        m = len(made.positions)
+        n, missing = self.pool, self.pool - len(made.positions)
+        positions = np.concatenate([superposed(made.positions, minimum.positions), np.full((missing, *shape), np.nan)])
         pool = displaced(
             start,
             self.name,
-            [0] * m,
-            superposed(made.positions, minimum.positions),
-            energies=made.energies - minimum.energy,
+            [0] * n,
+            positions,
+            energies=np.append(made.energies - minimum.energy, [np.nan] * missing),
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
+            reasons=[None] * (n - missing) + [made.reason] * missing,
             extra={
-                "sampling_method": pa.array(["langevin"] * m, pa.string()),
-                "temperature": pa.array([temperature] * m, pa.float64()),
-                "trajectory": pa.array([number] * m, pa.int64()),
-                "time": pa.array(made.times, pa.float64()),
-                "spacing": pa.array([made.spacing] * m, pa.float64()),
-                "autocorrelation_time": pa.array([made.autocorrelation_time] * m, pa.float64()),
+                "sampling_method": pa.array(["langevin"] * n, pa.string()),
+                "temperature": pa.array([temperature] * n, pa.float64()),
+                "trajectory": pa.array([number] * n, pa.int64()),
+                "time": pa.array(np.append(made.times, [np.nan] * missing), pa.float64(), from_pandas=True),
+                "spacing": pa.array([made.spacing] * n, pa.float64(), from_pandas=True),
+                "autocorrelation_time": pa.array([made.autocorrelation_time] * n, pa.float64(), from_pandas=True),
             },
         )
         alive = pool.alive
-        pool = pool.with_columns({"pool_alive": [int(alive.sum())] * m})
+        pool = pool.with_columns({"pool_alive": [int(alive.sum())] * n})
         if self.keep == self.pool:
-            return pool, made.reason
+            return pool
         good, bad = np.flatnonzero(alive), np.flatnonzero(~alive)
-        geometries = pool.filter(alive).positions.reshape(len(good), -1, 3)
-        order = farthest_first(geometries, minimum.positions, self.keep, hydrogen_groups(start.mol))
-        return pool.take(np.concatenate([good[order], bad])[: self.keep]), made.reason
+        order = farthest_first(positions[good], minimum.positions, self.keep, hydrogen_groups(start.mol))
+        return pool.take(np.concatenate([good[order], bad])[: self.keep])
 
     def _quenched(self, molecule: _Molecule, hot: Structures, number: int, rank: int) -> Structures:
         """Return a snapshot after a few steps downhill and a short run at low temperature."""

@@ -62,6 +62,8 @@ def superposed(positions: ArrayLike, onto: ArrayLike) -> NDArray[np.float64]:
     W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.
     """
     x, y = np.asarray(positions, dtype=np.float64), np.asarray(onto, dtype=np.float64)
+    if not len(x):
+        return x
     centre = y.mean(axis=0)
     x = x - x.mean(axis=1, keepdims=True)
     u, _, vt = np.linalg.svd(np.einsum("npi,pj->nij", x, y - centre))  # (n, 3, 3) each

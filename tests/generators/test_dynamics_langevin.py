@@ -146,7 +146,7 @@ def test_a_bond_has_the_lengths_that_quadrature_gives() -> None:
     masses = np.repeat([12.011, 1.008], n)
     rng = np.random.default_rng(5)
     first = rng.normal(scale=30, size=(n, 3))
-    x = np.concatenate([first, first + [length, 0, 0]])
+    x = np.concatenate([first, first + np.array([length, 0, 0])])
     temperature = 2000.0
     dynamics = Langevin(morse, masses, x, temperature=temperature, timestep=1.0, friction=20, rng=rng, heat=2)
     dynamics.run(500)
