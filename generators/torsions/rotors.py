@@ -163,13 +163,14 @@ def rotors_of(mol: Chem.Mol, positions: NDArray[np.float64], bonds: Sequence[tup
 
     Examples
     --------
-    >>> from molaug.generators.embedding import embed
-    >>> propane = embed(Chem.AddHs(Chem.MolFromSmiles("CCC")), 7, 1, attempts=30, timeout=10)
-    >>> x = propane.GetConformer().GetPositions()
-    >>> [rotor.symmetry for rotor in rotors_of(propane, x, rotatable(propane))]
+    >>> from ase.build import molecule
+    >>> from molaug.structures.chemistry import perceive
+    >>> propane = molecule("C3H8")
+    >>> mol = perceive(propane.numbers, propane.positions, 0, 1).mol
+    >>> [rotor.symmetry for rotor in rotors_of(mol, propane.positions, rotatable(mol))]
     [3]
     """
-    ranks = np.array(Chem.CanonicalRankAtoms(mol, breakTies=False), dtype=np.intp)
+    ranks = _ranks(mol)
     found: list[tuple[tuple[int, ...], NDArray[np.float64], Rotor]] = []
     for bond in bonds:
         rotor = _rotor(mol, positions, ranks, bond)
@@ -184,6 +185,20 @@ def rotors_of(mol: Chem.Mol, positions: NDArray[np.float64], bonds: Sequence[tup
     # like bonds in unlike surroundings are put in order by what surrounds them
     found.sort(key=lambda item: (tuple(-rank for rank in item[0]), item[1].round(1).tolist()))
     return [rotor for _, _, rotor in found]
+
+
+def _ranks(mol: Chem.Mol) -> NDArray[np.intp]:
+    """Return canonical ranks, equal for like atoms; resonance does not tell the oxygens of a nitro group apart."""
+    skeleton = Chem.Mol(mol)
+    for atom in skeleton.GetAtoms():
+        atom.SetFormalCharge(0)
+        atom.SetIsAromatic(False)
+        atom.SetNoImplicit(True)
+    for bond in skeleton.GetBonds():
+        bond.SetBondType(Chem.BondType.SINGLE)
+        bond.SetIsAromatic(False)
+    skeleton.UpdatePropertyCache(strict=False)
+    return np.array(Chem.CanonicalRankAtoms(skeleton, breakTies=False), dtype=np.intp)
 
 
 def _rotor(mol: Chem.Mol, x: NDArray[np.float64], ranks: NDArray[np.intp], bond: tuple[int, int]) -> Rotor | None:
