@@ -15,6 +15,10 @@ GENERATORS: Mapping[str, str] = MappingProxyType(
     {
         "amons": "molaug.generators.amons:Amons",
         "conformers": "molaug.generators.conformers:Conformers",
+        "normal-modes": "molaug.generators.normal_modes:NormalModes",
+        "dynamics": "molaug.generators.dynamics:Dynamics",
+        "torsions": "molaug.generators.torsions:Torsions",
+        "perturb": "molaug.generators.perturb:Perturb",
     }
 )
 FILTERS: Mapping[str, str] = MappingProxyType(

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from molaug.generators.amons import Amons
     from molaug.generators.conformers import Conformers
+    from molaug.generators.dynamics import Dynamics
     from molaug.generators.generator import Generator
+    from molaug.generators.normal_modes import NormalModes
+    from molaug.generators.perturb import Perturb
+    from molaug.generators.torsions import Torsions
 
 _HOMES = {
     "Amons": "molaug.generators.amons",
     "Conformers": "molaug.generators.conformers",
+    "Dynamics": "molaug.generators.dynamics",
     "Generator": "molaug.generators.generator",
+    "NormalModes": "molaug.generators.normal_modes",
+    "Perturb": "molaug.generators.perturb",
+    "Torsions": "molaug.generators.torsions",
 }
 
-__all__ = ["Amons", "Conformers", "Generator"]
+__all__ = ["Amons", "Conformers", "Dynamics", "Generator", "NormalModes", "Perturb", "Torsions"]
 
 
 def __getattr__(name: str) -> Any:
