@@ -70,7 +70,7 @@ def test_it_keeps_the_contract() -> None:
 
 
 def test_a_block_is_spread_and_a_smaller_count_is_its_beginning() -> None:
-    generator = Dynamics(calculator="mmff94s", pool=20, keep=8, max_spacing=20)
+    generator = Dynamics(calculator="mmff94s", pilot=250, pool=20, keep=8, max_spacing=20)
     parent = graphs("CC(O)CN")
     rows = made(generator, parent, 16)
     assert rows.alive.all()
@@ -111,7 +111,9 @@ def test_rows_are_the_boltzmann_sample_of_their_temperature() -> None:
 
 
 def test_the_spacing_is_twice_the_measured_time_within_its_bounds() -> None:
-    rows = made(Dynamics(calculator="mmff94s", pool=40, keep=1, min_spacing=4, max_spacing=500), graphs("CCO"), 5)
+    rows = made(
+        Dynamics(calculator="mmff94s", pilot=250, pool=40, keep=1, min_spacing=4, max_spacing=500), graphs("CCO"), 5
+    )
     spacing, tau = rows.array("spacing"), rows.array("autocorrelation_time")
     assert (spacing > 6).all()  # 250 fs of pilot make 40 snapshots
     wide = spacing > 7
@@ -243,11 +245,11 @@ def test_temperatures_may_come_as_a_list() -> None:
         ({"timestep": 0}, "timestep is 0; expected more than 0"),
         ({"friction": -1}, "friction is -1"),
         ({"equilibration": -1}, "equilibration is -1; expected at least 0"),
-        ({"keep": 31}, "keep is 31, pool is 30"),
+        ({"keep": 21}, "keep is 21, pool is 20"),
         ({"keep": 0}, "keep is 0"),
-        ({"min_spacing": 50}, "expected them to ascend"),
+        ({"min_spacing": 60}, "expected them to ascend"),
         ({"min_spacing": 0.5}, "expected them to ascend"),
-        ({"pilot": 1000}, "pilot is 1000 fs"),
+        ({"pilot": 2000}, "pilot is 2000 fs"),
         ({"quench": -1}, "quench is -1"),
         ({"energy_window": 0}, "energy_window is 0"),
         ({"calculator": "gfn3"}, "unknown calculator 'gfn3'"),
