@@ -25,6 +25,9 @@ Stationary = Literal["minimum", "maximum"]
 #: A point is found anew where another way leads lower by more than this, in eV; relaxations are not that exact.
 _LOWER = 1e-3
 
+#: Why a point is missing to which no way led.
+_UNREACHED = "no neighbour on the grid from which it could be reached was relaxed"
+
 #: Rounds of the wave for each point along the grid, at most.
 _ROUNDS = 4
 
@@ -115,11 +118,8 @@ class Driver:
         """
         shape = counts(rotors, step)
         points: dict[Index, Point] = {}
-        for index in product(*(range(count) for count in shape)):
-            x = start.positions
-            for rotor, k, count in zip(rotors, index, shape, strict=True):
-                x = rotor.turned(x, k * rotor.period / count)
-            angles = tuple(rotor.angle(x) for rotor in rotors)
+        for index in product(*map(range, shape)):
+            angles, x = _turned(start, rotors, index, shape)
             try:
                 energy = start.energy if not any(index) else self.surface(x)[0]
                 points[index] = Point(angles=angles, positions=x, energy=energy)
@@ -130,8 +130,9 @@ class Driver:
     def relaxed(self, start: Point, rotors: Sequence[Rotor], step: float) -> dict[Index, Point]:
         """Spread over the grid like a wave from the minimum, each point driven from a neighbour and relaxed.
 
-        Fronts run both ways; a point that is reached lower than before sends the wave out again, until nothing gets
-        lower. So the profile has no hysteresis left that its neighbours could lift. Most points are relaxed once.
+        Fronts run both ways, and back: a point that is reached, or reached lower than before, is driven to all its
+        neighbours, until nothing gets lower. So no point is left that a neighbour could lower. Most points are
+        relaxed twice for each rotor.
 
         Parameters
         ----------
@@ -154,36 +155,24 @@ class Driver:
         shape = counts(rotors, step)
         origin: Index = (0,) * len(rotors)
         points = {origin: replace(start, angles=tuple(rotor.angle(start.positions) for rotor in rotors))}
-        came_from: dict[Index, Index] = {}
         front = [origin]
         for _ in range(_ROUNDS * max(shape)):
             reached: dict[Index, None] = {}
             for index in front:
                 for axis, sign, neighbour in _neighbours(index, shape):
-                    if came_from.get(index) == neighbour:
-                        continue  # it would be led back
                     turn = sign * rotors[axis].period / shape[axis]
                     found = self._relaxed(rotors[axis].turned(points[index].positions, turn), rotors)
-                    known = points.get(neighbour)
-                    if found.reason is None and not (
-                        known and known.reason is None and known.energy - _LOWER <= found.energy
-                    ):
+                    if neighbour not in points or _better(found, points[neighbour]):
                         points[neighbour] = found
-                        came_from[neighbour] = index
-                        reached[neighbour] = None
-                    elif known is None:
-                        points[neighbour] = found
+                        if found.reason is None:
+                            reached[neighbour] = None
             front = list(reached)
             if not front:
                 break
-        for index in product(*(range(count) for count in shape)):
+        for index in product(*map(range, shape)):
             if index not in points:
-                x = start.positions
-                for rotor, k, count in zip(rotors, index, shape, strict=True):
-                    x = rotor.turned(x, k * rotor.period / count)
-                angles = tuple(rotor.angle(x) for rotor in rotors)
-                reason = "no neighbour on the grid from which it could be reached was relaxed"
-                points[index] = Point(angles=angles, positions=x, energy=np.nan, reason=reason)
+                angles, x = _turned(start, rotors, index, shape)
+                points[index] = Point(angles=angles, positions=x, energy=np.nan, reason=_UNREACHED)
         return _marked(points, shape)
 
     def _relaxed(self, positions: NDArray[np.float64], held: Sequence[Rotor]) -> Point:
@@ -238,9 +227,24 @@ def spread(shape: Sequence[int]) -> list[Index]:
     [0, 4, 2, 6, 1, 5, 3, 7]
     """
     lines = [_van_der_corput(count) for count in shape]
-    places = product(*(range(count) for count in shape))
+    places = product(*map(range, shape))
     ordered = sorted(places, key=lambda ranks: (max(ranks), ranks))
     return [tuple(line[rank] for line, rank in zip(lines, ranks, strict=True)) for ranks in ordered]
+
+
+def _better(found: Point, known: Point) -> bool:
+    """Return whether a point that was found is to stand in place of one that is known."""
+    return found.reason is None and (known.reason is not None or found.energy < known.energy - _LOWER)
+
+
+def _turned(
+    start: Point, rotors: Sequence[Rotor], index: Index, shape: Sequence[int]
+) -> tuple[tuple[float, ...], NDArray[np.float64]]:
+    """Return the angles and the positions of a place of the grid, all tops turned rigidly."""
+    x = start.positions
+    for rotor, k, count in zip(rotors, index, shape, strict=True):
+        x = rotor.turned(x, k * rotor.period / count)
+    return tuple(rotor.angle(x) for rotor in rotors), x
 
 
 def _van_der_corput(count: int) -> list[int]:
