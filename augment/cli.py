@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--by", default="origin", metavar="COLUMN", help="column that groups new rows, or 'none' (default: %(default)s)"
     )
-    sub.add_argument("--max-rows", type=int, help="rows drawn at most of the base and of each group (default: 10000)")
+    sub.add_argument("--max-rows", type=int, help="rows drawn at most of the base and of each group (default: 5000)")
     sub.add_argument("--bins", type=int, default=100, help="of the histograms (default: %(default)s)")
     sub.add_argument("--all", action="store_true", help="print every type; those with most new values by default")
     sub.add_argument("--html", metavar="PATH", help="write a page with the histograms")

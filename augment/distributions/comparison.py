@@ -28,7 +28,7 @@ from molaug.structures import Structures
 from molaug.structures.datasets import Dataset, open_dataset
 
 #: Rows drawn of the base, and of each group of new rows.
-MAX_ROWS = 10_000
+MAX_ROWS = 5_000
 
 #: Molecules whose lowest energies are held.
 MAX_MOLECULES = 1_000_000

@@ -73,7 +73,8 @@ class Layout:
         bonded[self.pairs[:, 0], self.pairs[:, 1]] = bonded[self.pairs[:, 1], self.pairs[:, 0]] = True
         step = bonded.astype(np.float32)
         near = bonded | (step @ step > 0)
-        return np.stack(np.nonzero(np.triu(~near, 1)), axis=1)
+        i, j = np.nonzero(~near)
+        return np.stack([i[i < j], j[i < j]], axis=1)
 
     @cached_property
     def radii(self) -> NDArray[np.float64]:
@@ -178,11 +179,7 @@ class Layouts:
         multiplicity: int,
     ) -> Layout | None:
         smiles, _ = key
-        if smiles is not None:
-            layout = _laid(smiles, z, x)
-        else:
-            mol = perceive(z, x, charge, multiplicity).mol
-            layout = None if mol is None else _layout(mol, np.arange(len(z)), z)
+        layout = _perceived(z, x, charge, multiplicity) if smiles is None else _laid(smiles, z, x)
         if layout is not None and len(self._known[key]) < _TRIED:
             self._known[key].append(layout)
         return layout
@@ -198,42 +195,59 @@ class Layouts:
 def _laid(smiles: str, z: NDArray[np.uint8], x: NDArray[np.float64]) -> Layout | None:
     """Lay a graph over a geometry; stereo, which no bond length depends on, is not looked at."""
     mol = parse(smiles)
-    if mol is None:
+    heavy = np.flatnonzero(z > 1)
+    if mol is not None and mol.GetNumAtoms() > len(heavy):
+        with BlockLogs():
+            mol = Chem.RemoveAllHs(mol)  # hydrogens that bear the stereo of a double bond are atoms of the SMILES
+    if mol is None or mol.GetNumAtoms() != len(heavy):
         return None
-    with BlockLogs():
-        claimed = Chem.AddHs(mol)
     pairs = bonds(z, x)
-    if claimed.GetNumAtoms() != len(z) or claimed.GetNumBonds() != len(pairs):
+    hydrogenic = (z[pairs] == 1).any(axis=1)
+    bare = pairs[~hydrogenic]
+    if mol.GetNumBonds() != len(bare):
         return None
-    skeleton = Chem.RWMol(_atoms(z.tobytes()))
-    query = Chem.RWMol(_atoms(bytes(claimed.GetAtomWithIdx(k).GetAtomicNum() for k in range(len(z)))))
-    for i, j in pairs.tolist():
+    hydrogens = np.bincount(pairs[hydrogenic].ravel(), minlength=len(z))[heavy]
+    claimed = [mol.GetAtomWithIdx(k) for k in range(len(heavy))]
+    skeleton = Chem.RWMol(_atoms(tuple(z[heavy].tolist()), tuple(hydrogens.tolist())))
+    query = Chem.RWMol(_atoms(tuple(a.GetAtomicNum() for a in claimed), tuple(a.GetTotalNumHs() for a in claimed)))
+    for i, j in np.searchsorted(heavy, bare).tolist():
         skeleton.AddBond(i, j, Chem.BondType.SINGLE)
-    for k in range(len(pairs)):
-        bond = claimed.GetBondWithIdx(k)
-        query.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
-    match = skeleton.GetSubstructMatch(query)
+    found = [mol.GetBondWithIdx(k) for k in range(len(bare))]
+    ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in found]
+    for i, j in ends:
+        query.AddBond(i, j, Chem.BondType.SINGLE)
+    match = skeleton.GetSubstructMatch(query)  # heavy atom k of the graph is heavy atom match[k] of the geometry
     if not match:
         return None
-    # atom k of the graph is atom match[k] of the geometry
-    return _layout(claimed, np.array(match, dtype=np.intp), z)
+    place = heavy[list(match)][np.array(ends, dtype=np.intp).reshape(-1, 2)]
+    orders = [_ORDERS.get(bond.GetBondTypeAsDouble(), _UNKNOWN) for bond in found]
+    return Layout(
+        tuple(z.tolist()),
+        np.concatenate([place, pairs[hydrogenic]]),
+        np.array(orders + [_SINGLE] * int(hydrogenic.sum()), dtype=np.intp),
+    )
 
 
 @lru_cache(maxsize=4096)
-def _atoms(numbers: bytes) -> Chem.Mol:
+def _atoms(numbers: tuple[int, ...], hydrogens: tuple[int, ...]) -> Chem.Mol:
+    """Return atoms that match those of the same element with as many hydrogens, which stand where isotopes do."""
     mol = Chem.RWMol()
-    for number in numbers:
+    for number, count in zip(numbers, hydrogens, strict=True):
         atom = Chem.Atom(number)
         atom.SetNoImplicit(True)
+        atom.SetIsotope(count + 1)
         mol.AddAtom(atom)
     return mol.GetMol()
 
 
-def _layout(mol: Chem.Mol, place: NDArray[np.intp], z: NDArray[np.uint8]) -> Layout:
+def _perceived(z: NDArray[np.uint8], x: NDArray[np.float64], charge: int, multiplicity: int) -> Layout | None:
+    mol = perceive(z, x, charge, multiplicity).mol
+    if mol is None:
+        return None
     found = [mol.GetBondWithIdx(k) for k in range(mol.GetNumBonds())]
     pairs = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in found], dtype=np.intp).reshape(-1, 2)
     orders = np.array([_ORDERS.get(b.GetBondTypeAsDouble(), _UNKNOWN) for b in found], dtype=np.intp)
-    return Layout(tuple(z.tolist()), place[pairs], orders)
+    return Layout(tuple(z.tolist()), pairs, orders)
 
 
 def _by_distance(z: NDArray[np.uint8], x: NDArray[np.float64]) -> Layout:

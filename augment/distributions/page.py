@@ -163,6 +163,9 @@ def _figures(lines: Sequence[Line], least: int) -> list[Figure]:
 
 def _caption(line: Line) -> str:
     sizes = f"{line.n_base:,} values of the base, {line.n_new:,} new"
-    if line.js is None or line.kl is None or line.wasserstein is None:
+    if line.js is None or line.js_by_chance is None or line.kl is None or line.wasserstein is None:
         return f"too few for distances; {sizes}"
-    return f"JS {line.js:.3g}, KL {line.kl:.3g} bits, W1 {line.wasserstein:.3g} {line.unit}; {sizes}"
+    return (
+        f"JS {line.js:.3g} ({line.js_by_chance:.2g} by chance), KL {line.kl:.3g} bits, "
+        f"W1 {line.wasserstein:.3g} {line.unit}; {sizes}"
+    )

@@ -134,6 +134,24 @@ def test_a_graph_that_does_not_fit_leaves_the_bonds_without_orders() -> None:
     assert sorted(SIGNS[k] for k in layout.orders) == ["-"] * 4 + ["~"]
 
 
+@pytest.mark.parametrize(
+    ("smiles", "types"),
+    [
+        ("[H]/N=C/C", {"C=N": 1, "N-H": 1, "C-C": 1, "C-H": 4}),  # hydrogens that bear stereo are atoms of the SMILES
+        ("C[N+](=O)[O-]", {"C-N": 1, "N=O": 1, "N-O": 1, "C-H": 3}),
+        ("c1cc[nH]c1", {"C:C": 3, "C:N": 2, "N-H": 1, "C-H": 4}),
+        ("[H][H]", {"H-H": 1}),
+    ],
+)
+def test_orders_come_from_the_graph(smiles: str, types: dict[str, int]) -> None:
+    mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    rows = Structures.from_arrays([[a.GetAtomicNum() for a in mol.GetAtoms()]], [mol.GetConformer().GetPositions()])
+    for known in (smiles, None):
+        lengths = found(rows.with_columns({"smiles": [known]}), "bonds")
+        assert {kind: len(x) for (_, kind), x in lengths.items()} == types
+
+
 def test_rows_without_a_finite_geometry_have_no_bonds(small: Structures) -> None:
     graph = Structures.from_rdkit([Chem.MolFromSmiles("CCO")])
     wrong = Structures.from_arrays([[8, 1, 1]], [[[np.nan] * 3] * 3])

@@ -152,7 +152,7 @@ def test_the_base_of_the_run_is_compared_where_the_dataset_holds_none(rows: Stru
     page = render([alive] * 10, funnel, Card(name="new"), base=[geometries] * 10)
     tags(page)
     section = page.split("<h2>Distributions against the base</h2>")[1].split("<h2>")[0]
-    assert re.search(r"JS 0, KL 0 bits, W1 0 Å; \d+ values of the base, \d+ new", section)
+    assert re.search(r"JS 0 \(0[.][0-9]+ by chance\), KL 0 bits, W1 0 Å; \d+ values of the base, \d+ new", section)
 
 
 def test_drawings_skip_what_cannot_be_read() -> None:
