@@ -135,6 +135,7 @@ def drawn(line: Line) -> str:
     low, high = counts.low, counts.high
     if low == high:  # one bin, drawn with some width
         low, high = low - 0.5, high + 0.5
+    low = 0.0 if 0 < low < 1e-3 * high else low  # the label of a torsion of 1e-6°
     return steps(shares, low, high, f"{line.quantity}, {line.kind}: base and {line.group}", line.unit)
 
 
