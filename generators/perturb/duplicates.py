@@ -37,6 +37,9 @@ class Symmetry:
     play no part: the oxygens of a carboxylate are equivalent. Reflections are not allowed: mirror images of a
     geometry count as different, as they do among conformers.
 
+    ``order`` is the number of exchanges, ``pairs`` the pairs of atoms in classes that every exchange maps onto
+    themselves.
+
     Parameters
     ----------
     mol
@@ -58,6 +61,21 @@ class Symmetry:
         for group in self._groups:
             self.order *= factorial(len(group))
         self._explicit = self._all_maps(n_atoms) if self.order <= MAX_EXPLICIT else None
+        self.pairs = _equivalent_pairs(mol, self._orbits(n_atoms))
+
+    def _orbits(self, n_atoms: int) -> NDArray[np.intp]:
+        """Return the first of the atoms that each atom can be exchanged with, shape (n_atoms,)."""
+        first = np.arange(n_atoms)
+        for group in self._groups:
+            first[group] = group.min()
+        for _ in range(n_atoms):  # until nothing changes; with all mappings at once
+            least = np.minimum(first, first[self._skeleton_maps].min(axis=0))
+            if np.array_equal(least, first):
+                break
+            first = least
+            for group in self._groups:
+                first[group] = first[group].min()
+        return first
 
     def _all_maps(self, n_atoms: int) -> NDArray[np.intp]:
         orders = np.tile(np.arange(n_atoms), (self.order // len(self._skeleton_maps), 1))
@@ -67,7 +85,9 @@ class Symmetry:
         maps: NDArray[np.intp] = self._skeleton_maps[:, orders].reshape(-1, n_atoms)
         return maps
 
-    def rmsd(self, positions: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    def rmsd(
+        self, positions: NDArray[np.float64], others: NDArray[np.float64], *, below: float = np.inf
+    ) -> NDArray[np.float64]:
         """Return the least RMSD of a geometry to each of some, over motions and exchanges of equivalent atoms.
 
         Parameters
@@ -76,6 +96,8 @@ class Symmetry:
             In Å, shape (n_atoms, 3).
         others
             In Å, shape (m, n_atoms, 3).
+        below
+            Values from here on may be lower bounds, which are quicker.
 
         Returns
         -------
@@ -86,31 +108,33 @@ class Symmetry:
         y = others - others.mean(axis=1, keepdims=True)
         maps = self._skeleton_maps if self._explicit is None else self._explicit
         size = max(1, _TOGETHER // len(maps))
-        parts = [self._of_some(x[maps], y[k : k + size]) for k in range(0, len(y), size)]
+        parts = [self._of_some(x[maps], y[k : k + size], below) for k in range(0, len(y), size)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def _of_some(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _of_some(self, x: NDArray[np.float64], y: NDArray[np.float64], below: float) -> NDArray[np.float64]:
         """Return the least over the orders of atoms, x of shape (n_maps, n_atoms, 3), for each y."""
-        left, right = x[None], y[:, None]  # (1, n_maps, n_atoms, 3), (m, 1, n_atoms, 3)
-        if self._explicit is None:
-            left = self._assigned(left, right)  # (m, n_maps, n_atoms, 3)
-        overlap = _overlap(np.swapaxes(left, -1, -2) @ right)  # (m, n_maps)
-        square = (left**2).sum(axis=(-1, -2)) + (right**2).sum(axis=(-1, -2)) - 2 * overlap
-        least: NDArray[np.float64] = np.sqrt(np.maximum(square.min(axis=1), 0) / x.shape[-2])
+        if self._explicit is not None:
+            every = _kabsch(x[None], y[:, None])  # (m, n_maps)
+        else:
+            # means of what is left over are no longer than it: hydrogens in their centre give a lower bound
+            every = _kabsch(self._smoothed(x)[None], self._smoothed(y)[:, None])
+            close = np.nonzero(every < below)
+            every[close] = self._assigned(x[close[1]], y[close[0]])
+        least: NDArray[np.float64] = every.min(axis=1)
         return least
 
     def _assigned(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return geometries with the hydrogens of each atom in the order that lies best over others."""
-        turned = x @ _rotation(self._smoothed(x), self._smoothed(y))  # (m, n_maps, n_atoms, 3)
+        """Return the RMSD of pairs, shape (m, n_atoms, 3), with the hydrogens of each atom in the best order."""
+        x = x @ _rotation(self._smoothed(x), self._smoothed(y))
         for _ in range(_ROUNDS):
             for group in self._groups:
                 orders = np.array([*permutations(range(len(group)))])  # (n_orders, n_group)
-                choices = turned[..., group, :][..., orders, :]  # (m, n_maps, n_orders, n_group, 3)
-                square = ((choices - y[..., None, group, :]) ** 2).sum(axis=(-1, -2))  # (m, n_maps, n_orders)
-                best = square.argmin(axis=-1)[..., None, None, None]
-                turned[..., group, :] = np.take_along_axis(choices, best, axis=2)[:, :, 0]
-            turned = turned @ _rotation(turned, y)
-        return turned
+                choices = x[:, group][:, orders]  # (m, n_orders, n_group, 3)
+                best = ((choices - y[:, None, group]) ** 2).sum(axis=(2, 3)).argmin(axis=1)  # (m,)
+                x[:, group] = choices[np.arange(len(x)), best]
+            x = x @ _rotation(x, y)
+        rmsd: NDArray[np.float64] = np.sqrt(((x - y) ** 2).sum(axis=2).mean(axis=1))
+        return rmsd
 
     def _smoothed(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return geometries with the hydrogens of each atom in their centre."""
@@ -143,7 +167,6 @@ class Known:
         self._threshold = threshold
         self._symmetry = Symmetry(mol)
         n_atoms = mol.GetNumAtoms()
-        self._pairs = _sorted_pairs([atom.GetAtomicNum() for atom in mol.GetAtoms()])
         self._positions = np.zeros((16, n_atoms, 3))  # with room to grow
         self._distances = np.zeros((16, n_atoms * (n_atoms - 1) // 2))
         self._count = 0
@@ -179,27 +202,34 @@ class Known:
         int or None
             Its number, in the order in which they were taken in; None if it is new.
         """
-        # Σ(d - d')² over sorted distances is at most n_atoms² RMSD²: most of the known need no superposition
+        # Σ(d - d')² ≤ n_atoms² RMSD² for any exchange, and the sorted distances of a class have the least such sum:
+        # most of the known need no superposition
         difference = self._distances[: self._count] - self._sorted_distances(positions)  # (count, n_pairs)
         bound = np.sqrt(np.einsum("cp,cp->c", difference, difference)) / len(positions)
         close = np.flatnonzero(bound < self._threshold + _EPSILON)
         if not len(close):
             return None
-        rmsd = self._symmetry.rmsd(positions, self._positions[close])
+        rmsd = self._symmetry.rmsd(positions, self._positions[close], below=self._threshold)
         best = int(rmsd.argmin())
         return int(close[best]) if rmsd[best] < self._threshold else None
 
     def _sorted_distances(self, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return all distances, sorted within each pair of elements: no exchange of equivalent atoms changes them."""
-        parts = [np.sort(np.linalg.norm(positions[i] - positions[j], axis=1)) for i, j in self._pairs]
-        return np.concatenate(parts)
+        """Return all distances, sorted within each class of pairs: no exchange of equivalent atoms changes them."""
+        i, j, classes = self._symmetry.pairs
+        distances = np.linalg.norm(positions[i] - positions[j], axis=1)  # (n_pairs,)
+        arranged: NDArray[np.float64] = distances[np.lexsort((distances, classes))]
+        return arranged
 
 
-def _sorted_pairs(numbers: list[int]) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    z = np.array(numbers)
-    i, j = np.triu_indices(len(z), 1)
-    kind = np.minimum(z[i], z[j]) * 256 + np.maximum(z[i], z[j])
-    return [(i[kind == k], j[kind == k]) for k in np.unique(kind)]
+def _equivalent_pairs(
+    mol: Chem.Mol, orbits: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Return all pairs of atoms, and a number for each that no exchange changes: what they are, and bonds between."""
+    n_atoms = len(orbits)
+    i, j = np.triu_indices(n_atoms, 1)
+    between = np.minimum(Chem.GetDistanceMatrix(mol), n_atoms).astype(np.intp)  # without a path it is huge
+    low, high = np.minimum(orbits[i], orbits[j]), np.maximum(orbits[i], orbits[j])
+    return i, j, (low * n_atoms + high) * (n_atoms + 1) + between[i, j]
 
 
 def _terminal_hydrogens(mol: Chem.Mol) -> dict[int, list[int]]:
@@ -240,11 +270,14 @@ def _skeleton_maps(mol: Chem.Mol, hydrogens: dict[int, list[int]]) -> NDArray[np
     return maps
 
 
-def _overlap(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the greatest trace over proper rotations (Kabsch), shape (...)."""
+def _kabsch(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the RMSD of centred geometries after the best proper rotation (doi:10.1107/S0567739476001873)."""
+    covariance = np.swapaxes(x, -1, -2) @ y  # (..., 3, 3)
     values = np.linalg.svd(covariance, compute_uv=False)  # (..., 3), descending
-    trace: NDArray[np.float64] = values[..., 0] + values[..., 1] + values[..., 2] * np.sign(np.linalg.det(covariance))
-    return trace
+    overlap = values[..., 0] + values[..., 1] + values[..., 2] * np.sign(np.linalg.det(covariance))
+    square = (x**2).sum(axis=(-1, -2)) + (y**2).sum(axis=(-1, -2)) - 2 * overlap
+    rmsd: NDArray[np.float64] = np.sqrt(np.maximum(square, 0) / x.shape[-2])
+    return rmsd
 
 
 def _rotation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

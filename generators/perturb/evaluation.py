@@ -37,19 +37,20 @@ class Surfaces:
     """
 
     def __init__(self, method: Method, structure: Structure, count: int) -> None:
-        shared = isinstance(method.calculator, str) and method.calculator in FORCE_FIELDS
-        made = [Surface(method, structure) for _ in range(1 if shared else count)]
-        self._surfaces = made * count if shared else made
-        self._distinct = made
+        self._shared = isinstance(method.calculator, str) and method.calculator in FORCE_FIELDS
+        self._distinct = [Surface(method, structure) for _ in range(1 if self._shared else count)]
+        self._surfaces = self._distinct * count if self._shared else self._distinct
 
     def __enter__(self) -> Self:
-        self._distinct[0].__enter__()  # one holds the numerical libraries to one thread for all
+        if not self._shared:  # one holds the numerical libraries to one thread for all; force fields use none
+            self._distinct[0].__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._distinct[0].__exit__(kind, error, trace)
+        if not self._shared:
+            self._distinct[0].__exit__(kind, error, trace)
 
     @property
     def calls(self) -> int:

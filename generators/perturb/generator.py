@@ -49,8 +49,8 @@ class Perturb:
     batches before, so the first ``batch`` rows all come of the root.
 
     A row costs at most ``attempts × (max_steps + 1)`` force calls, and the root some tens; with the defaults a row of
-    9 to 21 atoms takes 4 to 9. Rows before ``start`` are made again. The work to compare a row grows with the size of the tree, and is
-    small beside a force call of GFN2-xTB up to thousands of rows.
+    9 to 21 atoms takes 4 to 9. Rows before ``start`` are made again. The work to compare a row grows with the size of
+    the tree, and is small beside a force call of GFN2-xTB up to thousands of rows.
 
     Columns beside those of all samplers: ``sampling_energy`` is above the root; ``sampling_method``
     (``rattle and relax``), ``temperature`` (K), ``generation`` (depth in the tree, 1 for children of the root),
