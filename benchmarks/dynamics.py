@@ -201,9 +201,9 @@ def of_ase(springs: Springs, timestep: float, friction: float, steps: int, disca
 
 def decorrelation(starts: list[Start]) -> Iterator[str]:
     yield f"\n## Decorrelation\n\n{len(starts)} QM9 molecules, MMFF94s, {KELVIN:.0f} K\n"
-    yield "| pilot / fs | τ: least, median, greatest / fs | median spacing 2τ / fs | longer than 50 fs / % |"
+    yield "| pilot / fs | τ: least, median, greatest / fs | median spacing 2τ / fs | longer than 35 fs / % |"
     yield "|---|---|---|---|"
-    for pilot in (250, 500, 1000, 4000):
+    for pilot in (300, 1000, 4000):
         times = []
         for start in starts:
             with Surface(Method.of("mmff94s"), start.structure) as surface:
@@ -211,7 +211,7 @@ def decorrelation(starts: list[Start]) -> Iterator[str]:
             times.append(memory(segment.positions[:, skeleton_of(start.structure.numbers)], segment.potential))
         spacing = 2 * np.array(times)
         low, middle, high = np.min(times), np.median(times), np.max(times)
-        far = 100 * (spacing > 50).mean()
+        far = 100 * (spacing > 35).mean()
         yield f"| {pilot} | {low:.0f}, {middle:.0f}, {high:.0f} | {2 * middle:.0f} | {far:.0f} |"
 
 

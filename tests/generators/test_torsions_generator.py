@@ -43,7 +43,7 @@ def test_the_contract_is_kept(generator: Torsions) -> None:
 
 
 def test_the_contract_is_kept_in_other_processes() -> None:
-    check_generator(MMFF, graphs("CCO", "CN"), n=4, processes=1)
+    check_generator(MMFF, graphs("CO", "CN"), n=4, processes=1)
 
 
 def test_rows_are_what_their_columns_say() -> None:
@@ -100,7 +100,7 @@ def test_only_the_scans_that_are_asked_for_are_computed() -> None:
 
 @pytest.mark.parametrize("smiles", ["CCCO", "CC(=O)NC", "OCC=O"])
 def test_profiles_depend_neither_on_the_frame_nor_on_the_order_of_the_atoms(smiles: str) -> None:
-    generator = Torsions(calculator="mmff94s", step=30, fmax=0.002)
+    generator = Torsions(calculator="mmff94s", step=45, fmax=0.005)
     parent = rows_of(generator, graphs(smiles), 1).take([0])
     z, x = parent[0].numbers, parent[0].positions
     assert x is not None
@@ -174,7 +174,7 @@ def test_a_calculator_that_fails_gives_a_reason() -> None:
 
 def test_real_molecules_are_scanned_without_a_failure(data: Path) -> None:
     parents = qm9(data, [1000, 20000, 52000, 77777, 101010, 120000])
-    rows = rows_of(Torsions(calculator="mmff94s", terminal=False), parents)
+    rows = rows_of(Torsions(calculator="mmff94s", step=30, terminal=False), parents)
     made = rows.filter(np.array([torsion is not None for torsion in rows.column("torsion")]))
     assert len(made) > 20
     assert np.mean(made.alive) > 0.9
