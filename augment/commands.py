@@ -117,7 +117,7 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
 def compare(arguments: Namespace) -> int:
     """Run ``molaug compare``."""
     from molaug.distributions import QUANTITIES, compare_distributions
-    from molaug.distributions.comparison import MAX_ROWS
+    from molaug.distributions.collection import MAX_ROWS
     from molaug.shards import write_text
 
     base, new = (
