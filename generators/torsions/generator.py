@@ -41,16 +41,17 @@ class Torsions:
     Mirror images count as different, as they do for conformers: where the parent is its own mirror image, the angles
     to both sides of the minimum give two geometries of one energy.
 
-    Row 0 is the relaxed parent, or what a way round has found at its angle that lies lower. The rows that follow take the rotors by turns and the angles of each in the order of
-    van der Corput: opposite to the minimum, quarters, eighths; so the first rows cover all rotors coarsely. There are
-    no more rows than points on the grids; a molecule without rotors gives one rejected row. A row is rejected where
+    Row 0 is the relaxed parent, or what a way round has found at its angle that lies lower. The rows that follow take
+    the rotors by turns and the angles of each in the order of van der Corput: opposite to the minimum, quarters,
+    eighths; so the first rows cover all rotors coarsely. There are no more rows than points on the grids; a molecule
+    without rotors gives one rejected row. A row is rejected where
 
     - it could not be relaxed;
     - it lost bonds or stereo (kept with ``bond_breaking``);
     - it lies above ``energy_window``.
 
     A scan is computed as a whole, whichever of its rows are asked for: that of one rotor costs two relaxations for each
-    point (3 to 8 energies and forces each), that of a pair four, and some more where fronts meet. Fewer rows than
+    point (3 to 10 energies and forces each), that of a pair four, and some more where fronts meet. Fewer rows than
     rotors need fewer scans. The last scans are kept in the process.
 
     Columns: those of :func:`molaug.generators.displaced.displaced`, and
