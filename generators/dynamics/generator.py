@@ -57,7 +57,7 @@ class Dynamics:
     are kept.
 
     A block costs ``(equilibration + max(pilot, pool × spacing)) / timestep`` force calls, however few of its rows are
-    asked for: with the defaults 550 to 950, on one core 10 to 20 s with GFN2-xTB for 18 atoms and 0.1 s with MMFF94s.
+    asked for: with the defaults 550 to 950, on one core 10 to 20 s with GFN2-xTB for 18 atoms, 0.3 s with MMFF94s.
     Rows are moved and turned to lie best over the minimum.
 
     Columns beside those of all samplers: ``sampling_method`` (``langevin``, ``langevin, quenched``), ``temperature``
