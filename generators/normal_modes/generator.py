@@ -108,10 +108,10 @@ class NormalModes:
     >>> butane = Structures.from_rdkit(Chem.MolFromSmiles("CCCC"))
     >>> rows = Structures.concat(NormalModes(calculator="mmff94s").propose(butane, 100, seed=0))
     >>> len(rows), rows.column("floored_modes")[0], bool(rows.alive.all())
-    (100, 3, True)
+    (100, 2, True)
     """
 
-    name: ClassVar[str] = "normal_modes"
+    name: ClassVar[str] = "normal-modes"
     kind: ClassVar[Kind] = "geometries"
     needs_parents: ClassVar[bool] = True
 

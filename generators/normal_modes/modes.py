@@ -44,7 +44,7 @@ class Modes:
     >>> hydrogen[[2, 5, 2, 5], [2, 5, 5, 2]] = 35.0, 35.0, -35.0, -35.0
     >>> modes = modes_of([1, 1], [[0, 0, 0], [0, 0, 0.74]], hydrogen)
     >>> modes.frequencies.round(), modes.force_constants.round(1)
-    (array([4345.]), array([70.]))
+    (array([4346.]), array([70.]))
     """
 
     positions: NDArray[np.float64]
