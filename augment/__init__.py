@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molaug.augmenter import Augmenter, Result
+    from molaug.distributions import compare_distributions
     from molaug.labels import Labeller, Relaxation, label, relax
     from molaug.structures import Structure, Structures
     from molaug.structures.datasets import export, open_dataset, write_dataset
@@ -39,6 +40,7 @@ __all__ = [
     "Result",
     "Structure",
     "Structures",
+    "compare_distributions",
     "export",
     "label",
     "open_dataset",

@@ -115,7 +115,9 @@ def _open_path(source: str | Path, kind: str | None, options: dict[str, Any]) ->
     if entry is not None:
         if entry.reader == "g2":
             return _call(_reader("g2"), "g2", None, options)
-        return _call(_reader(entry.reader), entry.reader, _find(entry), {**entry.options, **options})
+        path = _find(entry)
+        kind = _layout(entry.reader, path)
+        return _call(_reader(kind), kind, path, {**entry.options, **options})
     try:
         path = existing(name)
     except FileNotFoundError as error:
@@ -137,9 +139,13 @@ def _open_path(source: str | Path, kind: str | None, options: dict[str, Any]) ->
                 + f"; expected one of {', '.join(sorted(_READERS))} or a known dataset"
             )
         kind, options = entry.reader, {**entry.options, **options}
-    elif kind == "qm9" and suffix_of(path) == ".npz":
-        kind = "npz"
+    kind = _layout(kind, path)
     return _call(_reader(kind), kind, path, options)
+
+
+def _layout(kind: str, path: Path) -> str:
+    """Return the reader of a file: QM9 also comes in the compact layout."""
+    return "npz" if kind == "qm9" and suffix_of(path) == ".npz" else kind
 
 
 def _entry(name: str) -> KnownDataset | None:

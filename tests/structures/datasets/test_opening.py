@@ -26,6 +26,13 @@ def test_known_datasets_are_found_in_the_data_folder(data, monkeypatch):
     assert next(dataset.batches(3)).column("origin") == ["comp6"] * 3
 
 
+def test_qm9_in_the_compact_layout_is_found_by_its_name(data, monkeypatch):
+    for folder in (data, data / "qm9"):
+        monkeypatch.setenv("MOLAUG_DATA", str(folder))
+        batch = next(open_dataset("qm9", graphs=False).batches(3))
+        assert batch.column("level") == ["b3lyp/6-31g(2df,p)"] * 3
+
+
 def test_a_known_dataset_that_is_absent_says_where_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setenv("MOLAUG_DATA", str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"'qm9' is not on this machine.*dsgdb9nsd.*figshare collection 978904"):
