@@ -215,14 +215,9 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {load}, RDKit {rdBase.rdkitVersion}")
     starts = qm9(data, options.molecules)
     ways: dict[str, Way] = {"molaug": ours, "ASE FixInternals + BFGS": ase}
-    parts = [
-        (
-            f"\n{len(starts)} QM9 molecules, mmff94s, forces to {FMAX} eV/Å\n",
-            "mmff94s",
-            starts,
-            {**ways, "RDKit": rdkit},
-        ),
-        (f"\n{options.gfn2} of them, gfn2-xtb\n", "gfn2-xtb", starts[: options.gfn2], ways),
+    parts: list[tuple[str, list[Start], dict[str, Way]]] = [
+        ("mmff94s", starts[: options.compared], {**ways, "RDKit": rdkit}),
+        ("gfn2-xtb", starts[: options.gfn2], ways),
     ]
     with rdBase.BlockLogs():
         for calculator, some, several in parts:
