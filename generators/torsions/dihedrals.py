@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 #: Sine of an angle a-b-c or b-c-d below which the dihedral a-b-c-d is not defined.
 STRAIGHT = 0.05
 
-_NEXT, _LAST = [1, 2, 0], [2, 0, 1]
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 
 
 def dihedrals(positions: ArrayLike, quads: ArrayLike) -> NDArray[np.float64]:
@@ -110,7 +110,7 @@ def cross(u: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]
     NDArray[np.float64]
         Shape (n, 3).
     """
-    product: NDArray[np.float64] = u[:, _NEXT] * v[:, _LAST] - u[:, _LAST] * v[:, _NEXT]
+    product: NDArray[np.float64] = u.take(_NEXT, 1) * v.take(_LAST, 1) - u.take(_LAST, 1) * v.take(_NEXT, 1)
     return product
 
 

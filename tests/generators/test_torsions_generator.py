@@ -42,10 +42,6 @@ def test_the_contract_is_kept(generator: Torsions) -> None:
     check_generator(generator, parents, n=3, processes=0)
 
 
-def test_the_contract_is_kept_in_other_processes() -> None:
-    check_generator(MMFF, graphs("CO", "CN"), n=4, processes=1)
-
-
 def test_rows_are_what_their_columns_say() -> None:
     rows = rows_of(MMFF, graphs("CCO"))
     assert len(rows) == 1 + 3 + 11  # the minimum, the methyl and the hydroxyl group
@@ -98,7 +94,7 @@ def test_only_the_scans_that_are_asked_for_are_computed() -> None:
     assert len(scans.done) == 2 < len(scans.units)
 
 
-@pytest.mark.parametrize("smiles", ["CCCO", "CC(=O)NC", "OCC=O"])
+@pytest.mark.parametrize("smiles", ["CCCO", "CC(=O)N", "OCC=O"])
 def test_profiles_depend_neither_on_the_frame_nor_on_the_order_of_the_atoms(smiles: str) -> None:
     generator = Torsions(calculator="mmff94s", step=45, fmax=0.005)
     parent = rows_of(generator, graphs(smiles), 1).take([0])
@@ -173,11 +169,13 @@ def test_a_calculator_that_fails_gives_a_reason() -> None:
 
 
 def test_real_molecules_are_scanned_without_a_failure(data: Path) -> None:
-    parents = qm9(data, [1000, 20000, 52000, 77777, 101010, 120000])
+    parents = qm9(data, [20000, 52000, 101010])
     rows = rows_of(Torsions(calculator="mmff94s", step=30, terminal=False), parents)
-    made = rows.filter(np.array([torsion is not None for torsion in rows.column("torsion")]))
-    assert len(made) > 20
-    assert np.mean(made.alive) > 0.9
+    made = rows.filter(rows.has_geometry)
+    assert len(made) == 12 + 23  # acetyl; ethyl and oxetanyl, the first a full turn and the other less its minimum
+    assert made.alive.all()
+    (bare,) = rows.filter(~rows.has_geometry)
+    assert bare.reason == "torsions: no rotatable bond"
 
 
 @pytest.mark.parametrize(
