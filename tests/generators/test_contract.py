@@ -20,6 +20,21 @@ METHANOL = [
 ]  # fmt: skip
 
 
+#: Where the default would take a minute.
+QUICK: dict[str, dict[str, Any]] = {
+    "dynamics": {
+        "calculator": "mmff94s",
+        "equilibration": 20,
+        "pilot": 20,
+        "min_spacing": 2,
+        "max_spacing": 5,
+        "pool": 6,
+        "keep": 3,
+    },
+    "torsions": {"step": 60.0},
+}
+
+
 @pytest.fixture
 def parents() -> Structures:
     """A geometry with its graph, one without, and a bare graph."""
@@ -37,7 +52,7 @@ def shaker(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.mark.parametrize("name", sorted(GENERATORS))
 def test_a_registered_generator_keeps_the_contract(name: str, parents: Structures) -> None:
-    generator = locate(GENERATORS[name])()
+    generator = locate(GENERATORS[name])(**QUICK.get(name, {}))
     assert generator.name == name
     check_generator(generator, parents, n=3, processes=1)
 
