@@ -52,11 +52,6 @@ class Surfaces:
         if not self._shared:
             self._distinct[0].__exit__(kind, error, trace)
 
-    @property
-    def calls(self) -> int:
-        """Geometries computed."""
-        return sum(surface.calls for surface in self._distinct)
-
     def __call__(self, walkers: NDArray[np.intp], positions: NDArray[np.float64]) -> Evaluated:
         """Compute a geometry for each of some walkers.
 

@@ -36,9 +36,9 @@ class Perturb:
     2. all its atoms are displaced at random, the width σ drawn log-uniformly;
     3. it is relaxed: step i moves each atom by σ/i along its force, and before each step the walk stops with the
        probability min(0.25, Q(f/2, ΔE/kT)), where Q is the probability that a molecule with f harmonic vibrations has
-       at least the energy ΔE above the root (exp(-ΔE/kT) for two vibrations). So energies per atom are thermal for
-       molecules of any size, where ``max_steps`` suffice. The walk does not stop where a force or a separation is out
-       of bounds;
+       at least the energy ΔE above the root (exp(-ΔE/kT) for two vibrations). So molecules of any size come down to
+       thermal energies, if ``max_steps`` suffice, and not much further. The walk does not stop where a force or a
+       separation is out of bounds;
     4. it is refused, and tried again up to ``attempts`` times, where the calculator fails, a force or a separation is
        out of bounds, bonds or stereo are not those of the parent, the energy is outside the window, or the geometry
        is one that the tree has: within ``prune_rms`` of it over all atoms, hydrogens too, after superposition and
@@ -55,7 +55,8 @@ class Perturb:
     Columns beside those of all samplers: ``sampling_energy`` is above the root; ``sampling_method``
     (``rattle and relax``), ``temperature`` (K), ``generation`` (depth in the tree, 1 for children of the root),
     ``grown_from`` (id of the row, or of the parent), ``steps`` (of the relaxation), ``sigma`` (Å), ``max_force``
-    (eV/Å), ``attempts``. Of rejected rows ``grown_from`` and the numbers of the walk are null.
+    (eV/Å), ``attempts``, ``refused`` (why earlier attempts were, with their number) and ``force_calls`` (of all
+    attempts). Of rejected rows ``grown_from`` and the numbers of the last walk are null.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ class Perturb:
     sigma_min
         Least width of a rattle in Å, above 0.
     sigma_max
-        Greatest width of a rattle in Å.
+        Greatest width of a rattle in Å. It bounds the energies too: with 0.1 Å they are half the thermal ones at
+        100 K and a quarter at 1000 K.
     max_steps
         Steps of the relaxation at most; 0 only rattles.
     max_force
@@ -255,5 +257,7 @@ class Perturb:
                 "sigma": pa.array([end and end.sigma for end in ends], pa.float64()),
                 "max_force": pa.array([end and end.max_force for end in ends], pa.float64()),
                 "attempts": pa.array([row.attempts for row in made], pa.int64()),
+                "refused": pa.array([row.causes for row in made], pa.string()),
+                "force_calls": pa.array([row.calls for row in made], pa.int64()),
             },
         )

@@ -28,6 +28,8 @@ class Row:
         In the stream of the parent.
     attempts
         Made so far.
+    calls
+        Force calls of all attempts.
     grown_from
         Node of the last attempt.
     proposal
@@ -38,6 +40,7 @@ class Row:
 
     number: int
     attempts: int = 0
+    calls: int = 0
     grown_from: Node | None = None
     proposal: Proposal | None = None
     refused: Counter[str] = field(default_factory=Counter)
@@ -56,10 +59,13 @@ class Row:
     @property
     def reason(self) -> str | None:
         """Why there is no geometry, with the number of attempts for each cause; None if there is one."""
-        if self.proposal is not None:
-            return None
+        return None if self.proposal is not None else f"none in {self.attempts} attempts: {self.causes}"
+
+    @property
+    def causes(self) -> str | None:
+        """Why attempts were refused, with their number, most frequent first; None if none was."""
         causes = sorted(self.refused.items(), key=lambda cause: (-cause[1], cause[0]))
-        return f"none in {self.attempts} attempts: " + ", ".join(f"{cause} ({count})" for cause, count in causes)
+        return ", ".join(f"{cause} ({count})" for cause, count in causes) or None
 
 
 class Growth:
@@ -104,7 +110,6 @@ class Growth:
         duplicate: str,
     ) -> None:
         self.nodes = [root]
-        self.calls = 0
         self._structure, self._lowest, self._method, self._rules = structure, lowest, method, rules
         self._known, self._beta, self._attempts = known, beta, attempts
         self._rng_of, self._duplicate = rng_of, duplicate
@@ -145,7 +150,6 @@ class Growth:
                 self._attempt(rows, trying, nodes, probabilities, surfaces)
                 while settled < len(rows) and self._settle(rows[settled]):
                     settled += 1
-        self.calls += surfaces.calls
         return rows
 
     def _wants(self, row: Row) -> bool:
@@ -170,6 +174,7 @@ class Growth:
         proposals = walk(begin, rngs, self._rules, lambda k, x: surfaces(places[k], x), self._lowest)
         for k, proposal in zip(trying, proposals, strict=True):
             rows[k].proposal = proposal
+            rows[k].calls += proposal.calls
             if proposal.reason is not None:
                 rows[k].refuse(proposal.reason)
 

@@ -70,6 +70,8 @@ class Proposal:
         Width of the rattle in Å.
     steps
         Of the relaxation.
+    calls
+        Force calls.
     reason
         Why it is not taken, or None.
     """
@@ -79,6 +81,7 @@ class Proposal:
     max_force: float
     sigma: float
     steps: int
+    calls: int
     reason: str | None
 
 
@@ -131,6 +134,7 @@ def walk(
             max_force=np.nan,
             sigma=float(sigmas[k]),
             steps=0,
+            calls=0,
             reason=_near(rules.min_separation),
         )
         for k in range(n)
@@ -142,6 +146,7 @@ def walk(
             max_force=float(done.max_forces[place]),
             sigma=float(sigmas[k]),
             steps=int(done.steps[place]),
+            calls=int(done.steps[place]) + 1,
             reason=verdicts[place],
         )
     return proposals

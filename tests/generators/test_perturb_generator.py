@@ -112,6 +112,13 @@ def test_columns_are_what_a_fresh_calculation_finds(generator: Perturb) -> None:
         assert row.extra["displaced"]
 
 
+def test_force_calls_are_counted() -> None:
+    rows = made(Perturb(calculator="mmff94s", prune_rms=None), geometry("CCO"), 12)
+    assert rows.column("force_calls") == (rows.array("steps") + 1).tolist()
+    assert set(rows.column("attempts")) == {1}
+    assert set(rows.column("refused")) == {None}
+
+
 def test_every_emitted_row_is_the_molecule() -> None:
     hot = Perturb(calculator="mmff94s", temperature=5000, sigma_min=0.1, sigma_max=0.3, max_steps=6)
     for smiles in ("C[C@H](F)CO", "C/C=C\\CO", "CC1CC1N"):
@@ -215,6 +222,8 @@ def test_an_unrelaxed_root_is_the_geometry_that_was_given() -> None:
 def test_an_impossible_threshold_ends_with_its_count() -> None:
     rows = made(Perturb(calculator="mmff94s", prune_rms=3.0, attempts=4), geometry("CO"), 5)
     assert rows.column("attempts") == [4] * 5
+    assert rows.column("refused") == ["within 3.0 Å RMSD of an earlier geometry (4)"] * 5
+    assert rows.array("force_calls").max() <= 4 * 21
     reason = "perturb: none in 4 attempts: within 3.0 Å RMSD of an earlier geometry (4)"
     assert rows.column("reason") == [reason] * 5
     assert not rows.has_geometry.any()
@@ -266,6 +275,7 @@ def test_forces_separations_and_windows_are_honoured() -> None:
     assert any("eV per atom above its minimum" in reason for reason in rows.column("reason") if reason)
     rows = made(Perturb(**hot, min_separation=2.0, attempts=3), parent, 4)
     assert all("none in 3 attempts: atoms nearer than 2 Å (3)" in reason for reason in rows.column("reason"))
+    assert set(rows.column("force_calls")) == {0}
 
 
 def test_bonds_break_where_that_is_allowed() -> None:
