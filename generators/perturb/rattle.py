@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -99,7 +101,13 @@ def least_separations(positions: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> least_separations(np.array([[[0.0, 0, 0], [3, 0, 0], [3, 0, 1]]])).tolist()
     [1.0]
     """
-    i, j = np.triu_indices(positions.shape[1], 1)
+    i, j = _pairs(positions.shape[1])
     d = positions[:, i] - positions[:, j]  # (n, n_pairs, 3)
     least: NDArray[np.float64] = np.sqrt(np.einsum("npk,npk->np", d, d).min(axis=1))
     return least
+
+
+@lru_cache(maxsize=64)
+def _pairs(n_atoms: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    i, j = np.triu_indices(n_atoms, 1)  # costs more than the distances of a small molecule
+    return i, j
