@@ -68,14 +68,11 @@ class Symmetry:
         first = np.arange(n_atoms)
         for group in self._groups:
             first[group] = group.min()
-        for _ in range(n_atoms):  # until nothing changes; with all mappings at once
+        while True:  # once, where the mappings are all of the group
             least = np.minimum(first, first[self._skeleton_maps].min(axis=0))
             if np.array_equal(least, first):
-                break
+                return first
             first = least
-            for group in self._groups:
-                first[group] = first[group].min()
-        return first
 
     def _all_maps(self, n_atoms: int) -> NDArray[np.intp]:
         orders = np.tile(np.arange(n_atoms), (self.order // len(self._skeleton_maps), 1))

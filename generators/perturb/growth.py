@@ -143,11 +143,11 @@ class Growth:
             temperature=self._rules.temperature,
             beta=self._beta,
         )
-        nodes, settled = list(self.nodes), 0
+        settled = 0
         with Surfaces(self._method, self._structure, len(rows)) as surfaces:
             while settled < len(rows):
                 trying = [k for k, row in enumerate(rows) if k >= settled and self._wants(row)]
-                self._attempt(rows, trying, nodes, probabilities, surfaces)
+                self._attempt(rows, trying, probabilities, surfaces)
                 while settled < len(rows) and self._settle(rows[settled]):
                     settled += 1
         return rows
@@ -159,7 +159,6 @@ class Growth:
         self,
         rows: list[Row],
         trying: list[int],
-        nodes: list[Node],
         probabilities: NDArray[np.float64],
         surfaces: Surfaces,
     ) -> None:
@@ -168,7 +167,8 @@ class Growth:
         rngs = [self._rng_of(rows[k].number, rows[k].attempts) for k in trying]
         places = np.array(trying)
         for k, rng in zip(trying, rngs, strict=True):
-            rows[k].grown_from = nodes[chosen(probabilities, rng.random())]
+            # nodes of these rows stand behind those that have a probability
+            rows[k].grown_from = self.nodes[chosen(probabilities, rng.random())]
             rows[k].attempts += 1
         begin = np.array([row.grown_from.positions for row in (rows[k] for k in trying) if row.grown_from is not None])
         proposals = walk(begin, rngs, self._rules, lambda k, x: surfaces(places[k], x), self._lowest)
