@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molaug.generators.dynamics import Dynamics, Langevin, farthest_first
-from molaug.generators.dynamics.superposition import hydrogen_groups, rmsd
+from molaug.generators.dynamics.distance import hydrogen_groups, rmsd
 from molaug.generators.dynamics.trajectory import memory, skeleton_of
 from molaug.generators.start import Start, minimum_of, start_of
 from molaug.generators.surface import SamplingError, Surface

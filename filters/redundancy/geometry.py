@@ -11,6 +11,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry import bonds
+from molaug.structures.superposition import kabsch_rmsd
 
 #: Mappings of equivalent atoms that are tried at most; beyond it the RMSD is an upper bound.
 MAX_MAPPINGS = 10_000
@@ -91,38 +92,6 @@ def least_rmsd(first: NDArray[np.float64], second: NDArray[np.float64], n_atoms:
     """
     bound: NDArray[np.float64] = np.sqrt(((first - second) ** 2).sum(axis=-1)) / max(1, n_atoms)
     return bound
-
-
-def kabsch_rmsd(x: NDArray[np.float64], y: NDArray[np.float64], *, mirror: bool = False) -> NDArray[np.float64]:
-    """Return the RMSD after the best superposition (W. Kabsch, doi:10.1107/S0567739476001873).
-
-    Parameters
-    ----------
-    x
-        Centred positions in Å, shape (..., n_atoms, 3).
-    y
-        Centred positions of the same atoms, broadcast against ``x``.
-    mirror
-        Allow reflections.
-
-    Returns
-    -------
-    NDArray[np.float64]
-        In Å, shape (...).
-
-    Examples
-    --------
-    >>> x = np.array([[0.0, 0, 1], [0, 0, -1]])
-    >>> float(kabsch_rmsd(x, x[:, [2, 1, 0]]).round(6))
-    0.0
-    """
-    covariance = np.swapaxes(x, -1, -2) @ y  # (..., 3, 3)
-    values = np.linalg.svd(covariance, compute_uv=False)  # (..., 3), descending
-    least = values[..., 2] if mirror else values[..., 2] * np.sign(np.linalg.det(covariance))
-    overlap = values[..., 0] + values[..., 1] + least
-    square = (x**2).sum(axis=(-1, -2)) + (y**2).sum(axis=(-1, -2)) - 2 * overlap
-    rmsd: NDArray[np.float64] = np.sqrt(np.maximum(square, 0) / max(1, x.shape[-2]))
-    return rmsd
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

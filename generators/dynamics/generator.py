@@ -12,9 +12,9 @@ from ase.data import atomic_masses
 from numpy.typing import NDArray
 
 from molaug.generators.displaced import check_window, displaced
+from molaug.generators.dynamics.distance import hydrogen_groups
 from molaug.generators.dynamics.langevin import Langevin
 from molaug.generators.dynamics.quench import descend
-from molaug.generators.dynamics.superposition import hydrogen_groups, superposed
 from molaug.generators.dynamics.thinning import farthest_first
 from molaug.generators.dynamics.trajectory import skeleton_of, snapshots
 from molaug.generators.generator import Kind
@@ -24,6 +24,7 @@ from molaug.generators.surface import SamplingError, Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import Method
 from molaug.structures.hashing import derived_seed, stream
+from molaug.structures.superposition import superposed
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from molaug.generators.dynamics.superposition import rmsd
+from molaug.generators.dynamics.distance import rmsd
 
 
 def farthest_first(

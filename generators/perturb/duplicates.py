@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molaug.structures.superposition import kabsch_rmsd, rotation
+
 #: Mappings of the skeleton that are tried at most; beyond it the RMSD is an upper bound.
 MAX_MAPPINGS = 10_000
 
@@ -111,10 +113,10 @@ class Symmetry:
     def _of_some(self, x: NDArray[np.float64], y: NDArray[np.float64], below: float) -> NDArray[np.float64]:
         """Return the least over the orders of atoms, x of shape (n_maps, n_atoms, 3), for each y."""
         if self._explicit is not None:
-            every = _kabsch(x[None], y[:, None])  # (m, n_maps)
+            every = kabsch_rmsd(x[None], y[:, None])  # (m, n_maps)
         else:
             # means of what is left over are no longer than it: hydrogens in their centre give a lower bound
-            every = _kabsch(self._smoothed(x)[None], self._smoothed(y)[:, None])
+            every = kabsch_rmsd(self._smoothed(x)[None], self._smoothed(y)[:, None])
             close = np.nonzero(every < below)
             every[close] = self._assigned(x[close[1]], y[close[0]])
         least: NDArray[np.float64] = every.min(axis=1)
@@ -122,14 +124,14 @@ class Symmetry:
 
     def _assigned(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the RMSD of pairs, shape (m, n_atoms, 3), with the hydrogens of each atom in the best order."""
-        x = x @ _rotation(self._smoothed(x), self._smoothed(y))
+        x = x @ rotation(self._smoothed(x), self._smoothed(y))
         for _ in range(_ROUNDS):
             for group in self._groups:
                 orders = np.array([*permutations(range(len(group)))])  # (n_orders, n_group)
                 choices = x[:, group][:, orders]  # (m, n_orders, n_group, 3)
                 best = ((choices - y[:, None, group]) ** 2).sum(axis=(2, 3)).argmin(axis=1)  # (m,)
                 x[:, group] = choices[np.arange(len(x)), best]
-            x = x @ _rotation(x, y)
+            x = x @ rotation(x, y)
         rmsd: NDArray[np.float64] = np.sqrt(((x - y) ** 2).sum(axis=2).mean(axis=1))
         return rmsd
 
@@ -265,21 +267,3 @@ def _skeleton_maps(mol: Chem.Mol, hydrogens: dict[int, list[int]]) -> NDArray[np
             row[skeleton[k]] = skeleton[image]
             row[hydrogens.get(skeleton[k], [])] = hydrogens.get(skeleton[image], [])
     return maps
-
-
-def _kabsch(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the RMSD of centred geometries after the best proper rotation (doi:10.1107/S0567739476001873)."""
-    covariance = np.swapaxes(x, -1, -2) @ y  # (..., 3, 3)
-    values = np.linalg.svd(covariance, compute_uv=False)  # (..., 3), descending
-    overlap = values[..., 0] + values[..., 1] + values[..., 2] * np.sign(np.linalg.det(covariance))
-    square = (x**2).sum(axis=(-1, -2)) + (y**2).sum(axis=(-1, -2)) - 2 * overlap
-    rmsd: NDArray[np.float64] = np.sqrt(np.maximum(square, 0) / x.shape[-2])
-    return rmsd
-
-
-def _rotation(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the proper rotations that lay x best over y, to be multiplied from the right, shape (..., 3, 3)."""
-    u, _, vt = np.linalg.svd(np.swapaxes(x, -1, -2) @ y)
-    u[..., :, 2] *= np.sign(np.linalg.det(u @ vt))[..., None]
-    turn: NDArray[np.float64] = u @ vt
-    return turn

@@ -13,12 +13,13 @@ from rdkit import Chem
 
 from molaug.generators.displaced import displaced
 from molaug.generators.dynamics import Dynamics
-from molaug.generators.dynamics.superposition import hydrogen_groups, rmsd, superposed
+from molaug.generators.dynamics.distance import hydrogen_groups, rmsd
 from molaug.generators.generator import Generator
 from molaug.generators.start import start_of
 from molaug.structures import Structures
 from molaug.structures.chemistry import lay_graph
 from molaug.structures.hashing import derived_seed
+from molaug.structures.superposition import superposed
 from molaug.testing import check_generator
 
 #: A small trajectory.

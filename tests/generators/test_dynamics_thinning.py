@@ -12,7 +12,8 @@ from rdkit.Chem import rdDistGeom, rdMolAlign
 from scipy.spatial.transform import Rotation
 
 from molaug.generators.dynamics import farthest_first
-from molaug.generators.dynamics.superposition import hydrogen_groups, rmsd, superposed
+from molaug.generators.dynamics.distance import hydrogen_groups, rmsd
+from molaug.structures.superposition import superposed
 
 
 @pytest.fixture(scope="module")

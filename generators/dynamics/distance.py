@@ -1,4 +1,4 @@
-"""Geometries laid over one another: the best rotation, and hydrogens that are equal exchanged."""
+"""How far geometries are apart: the best rotation, and hydrogens that are equal exchanged."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
+
+from molaug.structures.superposition import superposed
 
 #: Rounds of turning and exchanging.
 _ROUNDS = 2
@@ -40,36 +42,6 @@ def hydrogen_groups(mol: Chem.Mol) -> list[list[int]]:
         if atom.GetAtomicNum() == 1 and atom.GetDegree() == 1:
             groups[atom.GetNeighbors()[0].GetIdx()].append(atom.GetIdx())
     return [sorted(group) for _, group in sorted(groups.items()) if 1 < len(group) <= _MOST]
-
-
-def superposed(positions: ArrayLike, onto: ArrayLike) -> NDArray[np.float64]:
-    """Return geometries moved and turned, never mirrored, to lie best over one (least squares, all atoms alike).
-
-    Parameters
-    ----------
-    positions
-        In Å, shape (n, n_atoms, 3).
-    onto
-        In Å, shape (n_atoms, 3).
-
-    Returns
-    -------
-    NDArray[np.float64]
-        In Å, shape (n, n_atoms, 3).
-
-    References
-    ----------
-    W. Kabsch, Acta Cryst. A 32, 922 (1976), doi:10.1107/S0567739476001873.
-    """
-    x, y = np.asarray(positions, dtype=np.float64), np.asarray(onto, dtype=np.float64)
-    if not len(x):
-        return x
-    centre = y.mean(axis=0)
-    x = x - x.mean(axis=1, keepdims=True)
-    u, _, vt = np.linalg.svd(np.einsum("npi,pj->nij", x, y - centre))  # (n, 3, 3) each
-    u[:, :, 2] *= np.sign(np.linalg.det(u @ vt))[:, None]  # the least axis turns round where it would be a mirror
-    moved: NDArray[np.float64] = x @ (u @ vt) + centre
-    return moved  # (n, n_atoms, 3)
 
 
 def rmsd(positions: ArrayLike, onto: ArrayLike, groups: Sequence[Sequence[int]] = ()) -> NDArray[np.float64]:
