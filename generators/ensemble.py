@@ -9,8 +9,8 @@ from rdkit.Chem import rdMolAlign
 from rdkit.rdBase import BlockLogs
 
 from molaug.generators.force_field import relax
-from molaug.structures.chemistry.integrity import Integrity
 from molaug.structures.calculators.force_fields import ForceField
+from molaug.structures.chemistry.integrity import Integrity
 
 #: Ways to lay equivalent heavy atoms over each other that are tried for one RMSD; more only matter beyond drugs.
 MAX_MATCHES = 10_000

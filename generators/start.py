@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molaug.generators.conformers import Conformers
-from molaug.structures.chemistry.integrity import Integrity
 from molaug.generators.parents import molecule
 from molaug.generators.surface import FAILURES, SamplingError, Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.chemistry import canonical
+from molaug.structures.chemistry.integrity import Integrity
 
 #: Conformers that are made of a bare graph; the lowest is taken.
 _EMBEDDED = 10

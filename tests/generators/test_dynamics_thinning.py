@@ -126,4 +126,5 @@ def test_the_order_does_not_depend_on_motion_or_on_equal_hydrogens(
     turned = geometries.copy()
     turned[5][groups[0]] = geometries[5][np.roll(groups[0], 1)]
     again = farthest_first(np.concatenate([geometries, turned[[5]]]), geometries[0], 37, groups)
-    assert again[-1] in (5, 36)  # the copy adds nothing, and comes last
+    # the copy adds nothing, as little as what is known already: both come last
+    assert set(again[-2:].tolist()) in ({0, 5}, {0, 36})
