@@ -62,8 +62,7 @@ def hessian(
     step
         Displacement h in Å.
     executor
-        Runs the parts; None for one after the other in this process. Its workers must hold the numerical libraries
-        to one thread each no more than they do for anything else: the parts see to that.
+        Runs the parts, for instance in a pool of processes; None for one after the other in this process.
 
     Returns
     -------
