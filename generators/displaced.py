@@ -19,6 +19,7 @@ def displaced(
     seeds: Sequence[int],
     positions: ArrayLike,
     *,
+    method: str | None = None,
     energies: ArrayLike | None = None,
     energy_window: float | None = None,
     bond_breaking: bool = False,
@@ -31,7 +32,8 @@ def displaced(
 
     - ``displaced``: true, for they are off equilibrium on purpose;
     - ``intact``: whether bonds and stereo are those of the parent;
-    - ``sampling_energy``: energy in eV above the minimum of the parent, by the method of the sampler, if it is known.
+    - ``sampling_method``: the calculator of the sampler;
+    - ``sampling_energy``: energy in eV above the minimum of the parent by this calculator, if it is known.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ def displaced(
         Random stream of each row.
     positions
         In Å, shape (n, n_atoms, 3). What is not finite gives a rejected row without a geometry.
+    method
+        Name of what moved the molecule.
     energies
         In eV above the minimum, shape (n,).
     energy_window
@@ -85,6 +89,7 @@ def displaced(
         extra={
             "displaced": pa.array([True] * n, pa.bool_()),
             "intact": pa.array([reason is None for reason in changed], pa.bool_()),
+            "sampling_method": pa.array([method] * n, pa.string()),
             "sampling_energy": pa.array(above, pa.float64(), from_pandas=True),
             **(extra or {}),
         },

@@ -61,9 +61,9 @@ class Dynamics:
     asked for: with the defaults 550 to 950, on one core 10 to 20 s with GFN2-xTB for 18 atoms, 0.3 s with MMFF94s.
     Rows are moved and turned to lie best over the minimum.
 
-    Columns beside those of all samplers: ``sampling_method`` (``langevin``, ``langevin, quenched``), ``temperature``
-    (K), ``trajectory`` (number of the block), ``time`` (fs since the equilibration), ``spacing`` and
-    ``autocorrelation_time`` (fs), ``pool_alive`` (snapshots of the pool that could be kept).
+    Columns beside those of all samplers: ``temperature`` (K), ``trajectory`` (number of the block), ``time`` (fs since
+    the equilibration), ``spacing`` and ``autocorrelation_time`` (fs), ``pool_alive`` (snapshots of the pool that could
+    be kept), ``quenched``.
 
     Parameters
     ----------
@@ -265,12 +265,13 @@ class Dynamics:
             self.name,
             [0] * n,
             positions,
+            method=Method.of(self.calculator).name,
             energies=np.append(made.energies - minimum.energy, [np.nan] * missing),
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
             reasons=[None] * (n - missing) + [made.reason] * missing,
             extra={
-                "sampling_method": pa.array(["langevin"] * n, pa.string()),
+                "quenched": pa.array([False] * n, pa.bool_()),
                 "temperature": pa.array([temperature] * n, pa.float64()),
                 "trajectory": pa.array([number] * n, pa.int64()),
                 "time": pa.array(np.append(made.times, [np.nan] * missing), pa.float64(), from_pandas=True),
@@ -304,12 +305,13 @@ class Dynamics:
             self.name,
             [0],
             superposed(x[None], minimum.positions),
+            method=Method.of(self.calculator).name,
             energies=[energy - minimum.energy],
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
             reasons=[None if reason is None else f"quenched, {reason}"],
             extra={
-                "sampling_method": pa.array(["langevin, quenched"], pa.string()),
+                "quenched": pa.array([True], pa.bool_()),
                 "temperature": pa.array([self.quench_temperature], pa.float64()),
                 **{name: hot.table.column(name) for name in kept},
             },

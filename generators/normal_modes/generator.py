@@ -53,10 +53,10 @@ class NormalModes:
     force constant; they move less than they would. Their number, and the lowest frequency, are in the rows. What
     loses its bonds or its stereo in spite of that is rejected.
 
-    Columns beside those of all samplers: ``sampling_method`` (``normal modes``), ``distribution``, ``temperature``
-    (K), ``lowest_frequency`` (cm^-1, negative if imaginary), ``floored_modes`` (how many). The ``sampling_energy`` is
-    the harmonic one, with the floor, unless the calculator is asked. Row k has the k-th temperature, in turn. A single
-    atom gives one rejected row: nothing in it can be displaced.
+    Columns beside those of all samplers: ``distribution``, ``temperature`` (K), ``lowest_frequency`` (cm^-1, negative
+    if imaginary), ``floored_modes`` (how many). The ``sampling_energy`` is the harmonic one, with the floor, unless the
+    calculator is asked. Row k has the k-th temperature, in turn. A single atom gives one rejected row: nothing in it
+    can be displaced.
 
     Parameters
     ----------
@@ -217,12 +217,12 @@ class NormalModes:
             self.name,
             [base + k for k in wanted],
             x,
+            method=Method.of(self.calculator).name,
             energies=energies,
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
             reasons=reasons,
             extra={
-                "sampling_method": pa.array(["normal modes"] * n, pa.string()),
                 "distribution": pa.array([self.distribution] * n, pa.string()),
                 "temperature": pa.array(temperature[places], pa.float64()),
                 "lowest_frequency": pa.array([float(modes.frequencies[0])] * n, pa.float64()),

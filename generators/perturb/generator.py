@@ -52,11 +52,11 @@ class Perturb:
     9 to 21 atoms takes 4 to 9. Rows before ``start`` are made again. The work to compare a row grows with the size of
     the tree, and is small beside a force call of GFN2-xTB up to thousands of rows.
 
-    Columns beside those of all samplers: ``sampling_energy`` is above the root; ``sampling_method``
-    (``rattle and relax``), ``temperature`` (K), ``generation`` (depth in the tree, 1 for children of the root),
-    ``grown_from`` (id of the row, or of the parent), ``steps`` (of the relaxation), ``sigma`` (Å), ``max_force``
-    (eV/Å), ``attempts``, ``refused`` (why earlier attempts were, with their number) and ``force_calls`` (of all
-    attempts). Of rejected rows ``grown_from`` and the numbers of the last walk are null.
+    Columns beside those of all samplers, of which ``sampling_energy`` is above the root: ``temperature`` (K),
+    ``generation`` (depth in the tree, 1 for children of the root), ``grown_from`` (id of the row, or of the parent),
+    ``steps`` (of the relaxation), ``sigma`` (Å), ``max_force`` (eV/Å), ``attempts``, ``refused`` (why earlier attempts
+    were, with their number) and ``force_calls`` (of all attempts). Of rejected rows ``grown_from`` and the numbers of
+    the last walk are null.
 
     Parameters
     ----------
@@ -244,12 +244,12 @@ class Perturb:
             self.name,
             [base + row.number for row in made],
             [np.full(shape, np.nan) if end is None else end.positions for end in ends],
+            method=Method.of(self.calculator).name,
             energies=[np.nan if end is None else end.energy for end in ends],
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
             reasons=[row.reason for row in made],
             extra={
-                "sampling_method": pa.array(["rattle and relax"] * n, pa.string()),
                 "temperature": pa.array([self.temperature] * n, pa.float64()),
                 "generation": pa.array([origin and origin.generation + 1 for origin in origins], pa.int64()),
                 "grown_from": pa.array([origin and origin.id for origin in origins], pa.string()),

@@ -60,8 +60,7 @@ class Torsions:
     - ``second_torsion``, ``second_angle``: likewise of the second rotor of a pair, or null;
     - ``stationary``: ``"minimum"`` or ``"maximum"`` where the energy is lower or higher than at all neighbours on the
       grid, or null;
-    - ``barrier_height``: of a maximum, its energy in eV above the lowest point of its scan, or null;
-    - ``sampling_method``: name of the calculator.
+    - ``barrier_height``: of a maximum, its energy in eV above the lowest point of its scan, or null.
 
     Parameters
     ----------
@@ -218,12 +217,12 @@ class Torsions:
         rotors = [scans.units[unit] for unit, _ in wanted]
         names = [["-".join(str(atom) for atom in rotor.quad) for rotor in some] for some in rotors]
         degrees = [[float(np.degrees(angle)) for angle in point.angles] for point in points]
-        method = Method.of(self.calculator).name
         return displaced(
             scans.start,
             self.name,
             seeds,
             np.array([point.positions for point in points]),
+            method=Method.of(self.calculator).name,
             energies=[point.energy - scans.minimum.energy for point in points],
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,
@@ -235,7 +234,6 @@ class Torsions:
                 "second_angle": pa.array([some[1] if len(some) > 1 else None for some in degrees], pa.float64()),
                 "stationary": pa.array([point.stationary for point in points], pa.string()),
                 "barrier_height": pa.array([point.barrier_height for point in points], pa.float64()),
-                "sampling_method": pa.array([method] * len(points), pa.string()),
             },
         )
 

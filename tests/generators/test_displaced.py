@@ -19,13 +19,16 @@ def water() -> Start:
 
 def test_rows_carry_their_making(water: Start) -> None:
     x = water.positions
-    rows = displaced(water, "shaker", [7, 8], [x, x + 0.01], energies=[0.1, np.nan], extra={"temperature": [300.0] * 2})
+    rows = displaced(
+        water, "shaker", [7, 8], [x, x + 0.01], method="uff", energies=[0.1, np.nan], extra={"temperature": [300.0] * 2}
+    )
     assert rows.column("origin") == ["shaker"] * 2
     assert set(rows.column("parent")) == {water.structure.id}
     assert rows.column("seed") == [7, 8]
     assert rows.column("smiles") == ["O"] * 2
     assert rows.column("displaced") == rows.column("intact") == [True, True]
     assert rows.column("sampling_energy") == [0.1, None]
+    assert rows.column("sampling_method") == ["uff"] * 2
     assert rows.column("temperature") == [300.0] * 2
     assert rows.alive.all()
 

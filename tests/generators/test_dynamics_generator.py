@@ -223,7 +223,7 @@ def test_the_second_half_is_cooler() -> None:
     generator = Dynamics(**QUICK, quench=5, quench_time=200)
     rows = made(generator, parent, 12)
     assert rows.alive.all()
-    assert rows.column("sampling_method") == ["langevin", "langevin, quenched"] * 6
+    assert rows.column("quenched") == [False, True] * 6
     assert rows.column("temperature") == [500.0, 100.0] * 6
     np.testing.assert_array_equal(rows.positions.reshape(12, -1, 3)[::2], hot.positions.reshape(6, -1, 3))
     energy = rows.array("sampling_energy")

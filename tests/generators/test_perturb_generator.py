@@ -106,7 +106,7 @@ def test_columns_are_what_a_fresh_calculation_finds(generator: Perturb) -> None:
         assert row.extra["sampling_energy"] == pytest.approx(energy - lowest, abs=1e-5)
         assert row.extra["max_force"] == pytest.approx(np.linalg.norm(forces, axis=1).max(), abs=1e-3)
         assert row.energy is None
-        assert (row.extra["sampling_method"], row.extra["temperature"]) == ("rattle and relax", 300.0)
+        assert (row.extra["sampling_method"], row.extra["temperature"]) == (generator.calculator, 300.0)
         assert 0.01 <= row.extra["sigma"] <= 0.1
         assert 0 <= row.extra["steps"] <= 20
         assert row.extra["displaced"]
