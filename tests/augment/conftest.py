@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ from ase.build import molecule
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
+from molaug import Augmenter
+from molaug.isolation import process_context
 from molaug.labels import label
 from molaug.structures import Structures
 from molaug.structures.chemistry import with_smiles
@@ -66,3 +70,31 @@ def digest() -> Any:
         }
 
     return files
+
+
+def _run(settings: dict[str, Any], folder: Path, ready: Any) -> None:
+    os.setsid()
+    ready.set()
+    Augmenter(**settings).run(folder, workers=2)
+
+
+def _killed(settings: dict[str, Any], folder: Path, delay: float | None, *, whole_group: bool = True) -> bool:
+    """Run in a process group of its own until a delay is over; tell whether it had to be killed."""
+    context = process_context()
+    ready = context.Event()
+    process = context.Process(target=_run, args=(settings, folder, ready))
+    process.start()
+    ready.wait()
+    process.join(delay)
+    alive = process.is_alive()
+    if alive:
+        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+        process.join()
+    assert process.exitcode == (-signal.SIGKILL if alive else 0)
+    return alive
+
+
+@pytest.fixture(scope="session")
+def killed() -> Any:
+    """A function that runs an augmenter and kills it after a delay."""
+    return _killed

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +16,6 @@ from ase.calculators.lj import LennardJones
 
 from molaug import Augmenter
 from molaug.config import load_config
-from molaug.isolation import process_context
 from molaug.labels import Labeller, Relaxation
 from molaug.registry import ConfigurationError
 from molaug.structures import Structures
@@ -63,35 +60,13 @@ def test_two_workers_give_the_same_bytes(
     assert digest(tmp_path / "run") == digest(reference)
 
 
-def _run(settings: dict[str, Any], folder: Path, ready: Any) -> None:
-    os.setsid()
-    ready.set()
-    Augmenter(**settings).run(folder, workers=2)
-
-
-def _killed(settings: dict[str, Any], folder: Path, delay: float | None, *, whole_group: bool = True) -> bool:
-    """Run in a process group of its own until a delay is over; tell whether it had to be killed."""
-    context = process_context()
-    ready = context.Event()
-    process = context.Process(target=_run, args=(settings, folder, ready))
-    process.start()
-    ready.wait()
-    process.join(delay)
-    alive = process.is_alive()
-    if alive:
-        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
-        process.join()
-    assert process.exitcode == (-signal.SIGKILL if alive else 0)
-    return alive
-
-
 @pytest.mark.slow
 def test_runs_killed_at_any_moment_give_the_same_bytes_in_the_end(
-    reference: Path, settings: dict[str, Any], tmp_path: Path, digest: Digest
+    reference: Path, settings: dict[str, Any], tmp_path: Path, digest: Digest, killed: Callable[..., bool]
 ) -> None:
     """SIGKILL, of all processes of the run or of the first one alone, at seeded moments over the measured duration."""
     begin = time.perf_counter()
-    _killed(settings, tmp_path / "measured", None)
+    killed(settings, tmp_path / "measured", None)
     duration = time.perf_counter() - begin
     rng = random.Random(2024)
     kills, half_done = 0, 0
@@ -99,9 +74,9 @@ def test_runs_killed_at_any_moment_give_the_same_bytes_in_the_end(
         folder = tmp_path / f"run-{number}"
         moments = [rng.uniform(0, 1) for _ in range(2)]
         for k, moment in enumerate(moments):
-            kills += _killed(settings, folder, moment * duration, whole_group=k == 0)
+            kills += killed(settings, folder, moment * duration, whole_group=k == 0)
             half_done += folder.is_dir() and not (folder / "report.html").exists()
-        assert not _killed(settings, folder, None)
+        assert not killed(settings, folder, None)
         assert digest(folder) == digest(reference)
         assert not list(folder.rglob(".*.tmp*"))
     assert kills >= 4
