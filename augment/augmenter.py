@@ -122,7 +122,7 @@ class Augmenter:
     seed
         The one seed.
     parents_per_shard
-        Parents in one shard of proposals.
+        Parents in one shard of proposals; samplers with a calculator get a sixteenth.
     labels_per_shard
         Structures in one shard of labels.
     parent_time_limit

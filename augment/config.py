@@ -54,7 +54,9 @@ class Config(BaseModel):
         default_factory=list, description="Further formats to export: extxyz, db, ani, sdf, pyg, smiles."
     )
     seed: int = Field(default=0, ge=0, description="The one seed.")
-    parents_per_shard: int = Field(default=64, ge=1, description="Parents in one shard of proposals.")
+    parents_per_shard: int = Field(
+        default=64, ge=1, description="Parents in one shard of proposals; a sixteenth of it for samplers."
+    )
     labels_per_shard: int = Field(default=16, ge=1, description="Structures in one shard of labels.")
     parent_time_limit: float | None = Field(default=120.0, description="Seconds for the proposals of one parent.")
     label_time_limit: float | None = Field(default=600.0, description="Seconds for one label.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pyarrow.parquet import read_metadata
 
 from molaug.emission import REJECTED_SHARD, Emission
 from molaug.filters.filter import BoundFilter, apply
@@ -23,6 +24,9 @@ from molaug.structures import Structures
 from molaug.structures.datasets.dataset import rebatch
 from molaug.structures.hashing import keys64
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
+
+#: Shards of a sampler are so many times smaller than those of other generators.
+_SAMPLING = 16
 
 #: Structures of the base that are looked at for the level check.
 _CHECKED = 20_000
@@ -160,20 +164,23 @@ class Pipeline:
         shards = []
         for number, (generator, n) in enumerate(plan.generators):
             folder = self.work / "propose" / f"{number}-{generator.name}"
-            pieces: list[tuple[Path | None, int, int]]
-            if generator.needs_parents:
-                pieces = [(shard, 0, n) for shard in parents]
+            size = plan.parents_per_shard
+            pieces: list[tuple[Path | None, int, int, tuple[int, int] | None]]
+            if not generator.needs_parents:
+                pieces = [(None, start, min(size, n - start), None) for start in range(0, n, size)]
+            elif hasattr(generator, "calculator"):  # seconds a parent: little must be lost where a run is killed
+                size = max(1, size // _SAMPLING)
+                pieces = [(shard, 0, n, rows) for shard in parents for rows in _blocks(shard, size)]
             else:
-                size = plan.parents_per_shard
-                pieces = [(None, start, min(size, n - start)) for start in range(0, n, size)]
+                pieces = [(shard, 0, n, None) for shard in parents]
             embed, limit = plan.label is not None, plan.parent_time_limit
             units = [
                 Unit(
                     path=folder / f"part-{k:05d}.parquet",
                     function=propose_shard,
-                    arguments=(generator, shard, start, count, plan.seed, filters, embed, limit),
+                    arguments=(generator, shard, start, count, plan.seed, filters, embed, limit, rows),
                 )
-                for k, (shard, start, count) in enumerate(pieces)
+                for k, (shard, start, count, rows) in enumerate(pieces)
             ]
             shards.append(make(units, self.executor, self.progress, generator.name))
         return shards
@@ -263,7 +270,7 @@ class Pipeline:
                 function=relax_shard,
                 arguments=(ranked, start, stop, plan.relax, plan.label, plan.label_time_limit),
             )
-            for k, (start, stop) in enumerate(self._blocks(ranked))
+            for k, (start, stop) in enumerate(_blocks(ranked, plan.labels_per_shard))
         ]
         shards = make(units, self.executor, self.progress, "relax")
         again = [(shard, self.work / "relaxed" / shard.name) for shard in shards]
@@ -297,7 +304,7 @@ class Pipeline:
                 function=label_shard,
                 arguments=(rows, start, stop, plan.label, plan.label_time_limit),
             )
-            for k, (start, stop) in enumerate(self._blocks(rows))
+            for k, (start, stop) in enumerate(_blocks(rows, plan.labels_per_shard))
         ]
         return make(units, self.executor, self.progress, stage)
 
@@ -324,7 +331,7 @@ class Pipeline:
                 arguments=(shard, start, stop, plan.label, plan.label_time_limit),
             )
             for shard in base
-            for start, stop in self._blocks(shard)
+            for start, stop in _blocks(shard, plan.labels_per_shard)
         ]
         return make(units, self.executor, self.progress, "label base")
 
@@ -381,9 +388,10 @@ class Pipeline:
                 for _, judge in bound:
                     judge.accept(rows.filter(rows.alive))
 
-    def _blocks(self, rows: Path) -> list[tuple[int, int]]:
-        n, size = len(Structures.from_parquet(rows)), self.plan.labels_per_shard
-        return [(start, min(start + size, n)) for start in range(0, n, size)]
+
+def _blocks(rows: Path, size: int) -> list[tuple[int, int]]:
+    n = read_metadata(rows).num_rows
+    return [(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def _distinct(base: Sequence[Path], compared: Sequence[Path]) -> Iterator[Structures]:

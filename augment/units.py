@@ -43,6 +43,7 @@ def propose_shard(
     filters: Sequence[Filter],
     embed: bool,
     time_limit: float | None,
+    rows: tuple[int, int] | None = None,
 ) -> Structures:
     """Propose from a shard of parents and judge each row by itself.
 
@@ -64,6 +65,8 @@ def propose_shard(
         Whether bare graphs get a geometry.
     time_limit
         Seconds for each parent.
+    rows
+        First parent of the shard, and one past the last; None for all.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def propose_shard(
     """
     work = partial(_propose, generator, start, n, seed, tuple(filters), embed)
     batch = Structures.empty() if parents is None else Structures.from_parquet(parents)
+    batch = batch.slice(*(rows or (0, len(batch))))
     batch = batch.filter(batch.alive)
     items = [Structures.empty()] if parents is None else list(batch.batches(1))
     made = []
