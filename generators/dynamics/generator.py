@@ -18,12 +18,12 @@ from molaug.generators.dynamics.quench import descend
 from molaug.generators.dynamics.thinning import farthest_first
 from molaug.generators.dynamics.trajectory import skeleton_of, snapshots
 from molaug.generators.generator import Kind
-from molaug.generators.parents import check_range, rejected
+from molaug.generators.sampling import sampled
 from molaug.generators.start import Minimum, Start, minimum_of, start_of
 from molaug.generators.surface import SamplingError, Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import Method
-from molaug.structures.hashing import derived_seed, stream
+from molaug.structures.hashing import stream
 from molaug.structures.superposition import superposed
 
 
@@ -203,30 +203,21 @@ class Dynamics:
         Iterator[Structures]
             ``n`` rows for each parent, or one that says why there are none.
         """
-        check_range(n, seed, start)
-        return self._stream(parents, n, seed, start)
 
-    def _stream(self, parents: Structures, n: int, seed: int, start: int) -> Iterator[Structures]:
-        for parent in parents:
-            if parent.reason is not None or n == 0:
-                continue
-            base = derived_seed(seed, self.name, parent.id)
-            try:
-                molecule = self._relaxed(parent, seed, base)
-            except SamplingError as error:
-                if start == 0:
-                    yield rejected(parent, self.name, str(error), base)
-                continue
+        def rows(parent: Structure, base: int) -> Iterator[Structures]:
+            molecule = self._relaxed(parent, seed)
             for number in range(start // self.block, -(-(start + n) // self.block)):
                 first = number * self.block
                 wanted = range(max(start, first) - first, min(start + n, first + self.block) - first)
-                rows = Structures.concat(self._rows(molecule, number, wanted))
-                yield rows.with_columns({"seed": [base + first + place for place in wanted]})
+                made = Structures.concat(self._rows(molecule, number, wanted))
+                yield made.with_columns({"seed": [base + first + place for place in wanted]})
 
-    def _relaxed(self, parent: Structure, seed: int, base: int) -> _Molecule:
+        return sampled(self.name, rows, parents, n, seed, start)
+
+    def _relaxed(self, parent: Structure, seed: int) -> _Molecule:
         if len(parent.numbers) < 2:
             raise SamplingError("a single atom has but one geometry")
-        start = start_of(parent, base)
+        start = start_of(parent, seed)
         with Surface(Method.of(self.calculator), start.structure) as surface:
             minimum = minimum_of(start, surface, fmax=self.fmax, steps=self.relax_steps)
         return _Molecule(start=start, minimum=minimum, seed=seed)

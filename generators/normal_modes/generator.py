@@ -20,12 +20,12 @@ from molaug.generators.normal_modes.distributions import (
     variances,
 )
 from molaug.generators.normal_modes.equilibrium import Equilibrium, equilibrium_of
-from molaug.generators.parents import check_range, rejected
+from molaug.generators.sampling import sampled
 from molaug.generators.start import Start, start_of
 from molaug.generators.surface import SamplingError, Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import FORCE_FIELDS, Method
-from molaug.structures.hashing import derived_seed, stream
+from molaug.structures.hashing import stream
 
 #: Rows that are drawn together from one stream.
 _BLOCK = 256
@@ -158,25 +158,16 @@ class NormalModes:
         Iterator[Structures]
             ``n`` rows for each parent, or one that says why there are none.
         """
-        check_range(n, seed, start)
-        return self._stream(parents, n, seed, start)
 
-    def _stream(self, parents: Structures, n: int, seed: int, start: int) -> Iterator[Structures]:
-        for parent in parents:
-            if parent.reason is not None or n == 0:
-                continue
-            base = derived_seed(seed, self.name, parent.id)
-            try:
-                molecule, rest = self._at_rest(parent, seed)
-            except SamplingError as error:
-                if start == 0:
-                    yield rejected(parent, self.name, str(error), base)
-                continue
+        def rows(parent: Structure, base: int) -> Iterator[Structures]:
+            molecule, rest = self._at_rest(parent, seed)
             for block in range(start // _BLOCK, -(-(start + n) // _BLOCK)):
                 first = block * _BLOCK
                 wanted = range(max(first, start), min(first + _BLOCK, start + n))
                 rng = stream(seed, self.name, parent.id, block)
                 yield self._rows(molecule, rest, rng, first, wanted, base)
+
+        return sampled(self.name, rows, parents, n, seed, start)
 
     def _at_rest(self, parent: Structure, seed: int) -> tuple[Start, Equilibrium]:
         if len(parent.numbers) < 2:

@@ -12,17 +12,17 @@ from ase.data import atomic_masses
 
 from molaug.generators.displaced import check_window, displaced
 from molaug.generators.generator import Kind
-from molaug.generators.parents import check_range, rejected
 from molaug.generators.perturb.duplicates import Known
 from molaug.generators.perturb.growth import Growth, Row
 from molaug.generators.perturb.stopping import vibrations
 from molaug.generators.perturb.tree import Node
 from molaug.generators.perturb.walk import Rules
+from molaug.generators.sampling import sampled
 from molaug.generators.start import Start, minimum_of, start_of
 from molaug.generators.surface import SamplingError, Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import Method
-from molaug.structures.hashing import derived_seed, stream
+from molaug.structures.hashing import stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,32 +174,23 @@ class Perturb:
         Iterator[Structures]
             ``n`` rows for each parent, or one that says why there are none.
         """
-        check_range(n, seed, start)
-        return self._stream(parents, n, seed, start)
 
-    def _stream(self, parents: Structures, n: int, seed: int, start: int) -> Iterator[Structures]:
-        for parent in parents:
-            if parent.reason is not None or n == 0:
-                continue
-            base = derived_seed(seed, self.name, parent.id)
-            try:
-                begin, growth = self._rooted(parent, seed, base)
-            except SamplingError as error:
-                if start == 0:
-                    yield rejected(parent, self.name, str(error), base)
-                continue
+        def rows(parent: Structure, base: int) -> Iterator[Structures]:
+            begin, growth = self._rooted(parent, seed)
             for first in range(0, start + n, self.batch):
                 numbers = range(first, min(first + self.batch, start + n))
                 wanted = [row for row in growth.grow(numbers) if row.number >= start]
                 if wanted:
                     yield self._rows(begin, wanted, base)
 
-    def _rooted(self, parent: Structure, seed: int, base: int) -> tuple[Start, Growth]:
+        return sampled(self.name, rows, parents, n, seed, start)
+
+    def _rooted(self, parent: Structure, seed: int) -> tuple[Start, Growth]:
         """Return the molecule and a tree that is its root."""
         if len(parent.numbers) < 2:
             raise SamplingError("a single atom has but one geometry")
         method = Method.of(self.calculator)
-        begin = start_of(parent, base)
+        begin = start_of(parent, seed)
         with Surface(method, begin.structure) as surface:
             if self.relax_root:
                 minimum = minimum_of(begin, surface, fmax=self.fmax, steps=self.relax_steps)

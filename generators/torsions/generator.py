@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from molaug.generators.displaced import check_window, displaced
 from molaug.generators.generator import Kind
-from molaug.generators.parents import check_range, rejected
+from molaug.generators.sampling import sampled
 from molaug.generators.start import Start, start_of
 from molaug.generators.surface import SamplingError, Surface
 from molaug.generators.torsions.model_hessian import ModelHessian
@@ -21,7 +21,6 @@ from molaug.generators.torsions.rotors import Rotor, rotatable, rotors_of
 from molaug.generators.torsions.scan import Driver, Index, Point, counts, spread
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import Method
-from molaug.structures.hashing import derived_seed
 
 #: Molecules whose scans are kept in the process, so that parts of one stream do not scan anew.
 _KEPT = 8
@@ -146,38 +145,30 @@ class Torsions:
         Iterator of Structures
             The rows that there are, or one that says why there are none.
         """
-        check_range(n, seed, start)
-        return self._stream(parents, n, seed, start)
 
-    def _stream(self, parents: Structures, n: int, seed: int, start: int) -> Iterator[Structures]:
-        for parent in parents:
-            if parent.reason is not None or n == 0:
-                continue
-            base = derived_seed(seed, self.name, parent.id)
-            try:
-                scans = self._scans(parent, base)
-                wanted = scans.rows[start : start + n]
-                if wanted:
-                    yield self._rows(scans, wanted, [base + start + k for k in range(len(wanted))])
-            except SamplingError as error:
-                if start == 0:
-                    yield rejected(parent, self.name, str(error), base)
+        def rows(parent: Structure, base: int) -> Iterator[Structures]:
+            scans = self._scans(parent, seed)
+            wanted = scans.rows[start : start + n]
+            if wanted:
+                yield self._rows(scans, wanted, [base + start + k for k in range(len(wanted))])
 
-    def _scans(self, parent: Structure, base: int) -> _Scans:
+        return sampled(self.name, rows, parents, n, seed, start)
+
+    def _scans(self, parent: Structure, seed: int) -> _Scans:
         """Return what is known of a parent, from before where it is kept."""
         if not isinstance(self.calculator, (str, Mapping)):
-            return self._begun(parent, base)  # two calculators that look alike may differ within
+            return self._begun(parent, seed)  # two calculators that look alike may differ within
         x = None if parent.positions is None else parent.positions.tobytes()
-        key = (repr(astuple(self)), base, parent.id, parent.smiles, x)
+        key = (repr(astuple(self)), seed, parent.id, parent.smiles, x)
         if key not in _KEPT_SCANS:
-            _KEPT_SCANS[key] = self._begun(parent, base)
+            _KEPT_SCANS[key] = self._begun(parent, seed)
         _KEPT_SCANS.move_to_end(key)
         while len(_KEPT_SCANS) > _KEPT:
             _KEPT_SCANS.popitem(last=False)
         return _KEPT_SCANS[key]
 
-    def _begun(self, parent: Structure, base: int) -> _Scans:
-        start = start_of(parent, base)
+    def _begun(self, parent: Structure, seed: int) -> _Scans:
+        start = start_of(parent, seed)
         bonds = rotatable(start.mol, terminal=self.terminal, conjugated=self.conjugated)
         if not bonds:
             raise SamplingError("no rotatable bond")

@@ -21,7 +21,7 @@ from molaug.generators.surface import Surface
 from molaug.structures import Structure, Structures
 from molaug.structures.calculators import Method
 from molaug.structures.chemistry import lay_graph
-from molaug.structures.hashing import content_key, derived_seed
+from molaug.structures.hashing import content_key
 
 FAST = Perturb(calculator="mmff94s")
 
@@ -80,7 +80,7 @@ def kept(rows: Structures) -> Structures:
 
 
 def root(generator: Perturb, parent: Structure, seed: int = 0) -> tuple[np.ndarray, float]:
-    begin = start_of(parent, derived_seed(seed, "perturb", parent.id))
+    begin = start_of(parent, seed)
     with Surface(Method.of(generator.calculator), begin.structure) as surface:
         found = minimum_of(begin, surface, fmax=generator.fmax, steps=generator.relax_steps)
     return found.positions, found.energy
