@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from ase.data import covalent_radii
 from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.Chem import rdForceFieldHelpers
@@ -28,7 +27,7 @@ from molaug.structures.chemistry import (
     spin_reason,
     symbols,
 )
-from molaug.structures.chemistry.connectivity import BOND_FACTOR
+from molaug.structures.chemistry.connectivity import BOND_FACTOR, reach
 from molaug.structures.chemistry.integrity import Integrity
 
 _TABLE = Chem.GetPeriodicTable()
@@ -359,16 +358,16 @@ def _contacts(batch: Structures, min_bond: float) -> tuple[NDArray[np.float64], 
     row_of = np.repeat(np.arange(n), batch.n_atoms)
     for pairs in pairs_within(offsets, x, np.flatnonzero(finite(batch))):
         zi, zj = z[pairs.i], z[pairs.j]
-        reach = pairs.distance / (covalent_radii[zi] + covalent_radii[zj])
-        close = reach < BOND_FACTOR
+        relative = pairs.distance / reach(zi, zj)
+        close = relative < BOND_FACTOR
         np.minimum.at(contact, pairs.row[~close], (pairs.distance / (_VDW[zi] + _VDW[zj]))[~close])
         neighbours += np.bincount(np.concatenate([pairs.i[close], pairs.j[close]]), minlength=len(z))
-        for k in np.flatnonzero(reach < min_bond).tolist():
+        for k in np.flatnonzero(relative < min_bond).tolist():
             row = int(pairs.row[k])
             first, second = symbols([zi[k], zj[k]])
             touching[row] = touching[row] or (
                 f"{first}{pairs.i[k] - offsets[row]} and {second}{pairs.j[k] - offsets[row]} are "
-                f"{pairs.distance[k]:.2f} Å apart, {reach[k]:.2f} of their covalent radii; at least {min_bond}"
+                f"{pairs.distance[k]:.2f} Å apart, {relative[k]:.2f} of their covalent radii; at least {min_bond}"
             )
     # cages, or hydrogens pressed together: some near pairs are contacts, not bonds
     for row in np.unique(row_of[neighbours > _ROOM[z]]).tolist():

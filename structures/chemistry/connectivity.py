@@ -23,6 +23,34 @@ for _z, _usual, _most in [
     TYPICAL_NEIGHBOURS[_z], _HARD[_z] = _usual, _most
 
 
+#: The radius of hydrogen, 0.31 Å, is that of its bonds with other elements: in H2, 0.74 Å, it is larger.
+_H2_REACH = 0.77
+
+
+def reach(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
+    """Return how long bonds between elements are: the sum of their covalent radii.
+
+    Parameters
+    ----------
+    first
+        Atomic numbers, of any shape.
+    second
+        Atomic numbers, broadcast against them.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        In Å.
+
+    Examples
+    --------
+    >>> reach([6, 1], [1, 1]).tolist()
+    [1.07, 0.77]
+    """
+    a, b = np.asarray(first), np.asarray(second)
+    return np.where((a == 1) & (b == 1), _H2_REACH, covalent_radii[a] + covalent_radii[b])
+
+
 def bonds(numbers: ArrayLike, positions: ArrayLike, factor: float = BOND_FACTOR) -> NDArray[np.intp]:
     """Return the bonded pairs of a geometry.
 
@@ -103,7 +131,6 @@ def same_bonds(
 def _ratios(z: NDArray[np.intp], x: NDArray[np.float64]) -> NDArray[np.float64]:
     difference = x[:, None] - x[None]  # (n_atoms, n_atoms, 3)
     distance = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))  # (n_atoms, n_atoms)
-    radii = covalent_radii[z]
-    ratio: NDArray[np.float64] = distance / (radii[:, None] + radii[None])
+    ratio: NDArray[np.float64] = distance / reach(z[:, None], z[None])
     np.fill_diagonal(ratio, np.inf)
     return ratio

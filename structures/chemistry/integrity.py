@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from ase.data import covalent_radii
 from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molaug.structures.chemistry.connectivity import BOND_FACTOR, TYPICAL_NEIGHBOURS, bonds
+from molaug.structures.chemistry.connectivity import BOND_FACTOR, TYPICAL_NEIGHBOURS, bonds, reach
 
 #: Why a geometry is not the molecule.
 BROKEN_BONDS = "its bonds are not those of the parent"
@@ -59,8 +58,7 @@ class Integrity:
         self._roomy = bool((bonded.sum(axis=1) <= TYPICAL_NEIGHBOURS[self._numbers]).all())
         self._i, self._j = np.triu_indices(n_atoms, 1)
         self._bonded = bonded[self._i, self._j]  # (n_pairs,)
-        radii = covalent_radii[self._numbers]
-        self._limit = BOND_FACTOR * (radii[self._i] + radii[self._j])  # (n_pairs,)
+        self._limit = BOND_FACTOR * reach(self._numbers[self._i], self._numbers[self._j])  # (n_pairs,)
         self._pairs = np.stack([self._i, self._j], axis=1)[self._bonded].tolist()
         self._marks = stereo_marks(mol)
         self._centres = [_ordered_neighbours(mol, place) for kind, place in self._marks if kind == "atom"]

@@ -182,3 +182,16 @@ def test_real_molecules_have_their_listed_smiles(data):
         if found.smiles is None or flat_smiles(found.smiles) != expected:
             wrong.append((int(k), expected, found.smiles or found.reason))
     assert wrong == []
+
+
+@pytest.mark.parametrize("length", [0.6, 0.74, 0.85, 0.95])
+def test_hydrogen_may_vibrate(length: float) -> None:
+    """Its bond is longer than the radius of hydrogen in other bonds says."""
+    assert perceive([1, 1], [[0, 0, 0], [0, 0, length]]).smiles == "[H][H]"
+
+
+def test_hydrogens_pressed_together_are_no_bond() -> None:
+    methane = molecule("CH4")
+    x = methane.positions.copy()
+    x[2] = x[1] + 0.9 * (x[2] - x[1]) / np.linalg.norm(x[2] - x[1])
+    assert perceive(methane.numbers, x).smiles == "C"
