@@ -172,7 +172,12 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
         "--max-heavy", type=int, help="only molecules of the base of at most so many heavy atoms are parents"
     )
     sub.add_argument("--max-parents", help="rows of the base drawn to be parents: auto (default), all or a number")
-    sub.add_argument("--generators", nargs="+", metavar="NAME", help="default: amons conformers")
+    sub.add_argument(
+        "--generators",
+        nargs="+",
+        metavar="NAME",
+        help="amons, conformers, normal-modes, dynamics, torsions, perturb; default: amons conformers",
+    )
     sub.add_argument("-n", type=int, help="rows for each parent, for all generators")
     sub.add_argument("--filters", nargs="+", metavar="NAME", help="default: validity redundancy")
     sub.add_argument("--against", nargs="+", metavar="INDEX", help="indices of molecules that count as known")
