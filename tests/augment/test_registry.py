@@ -70,7 +70,10 @@ def test_options_are_taken_and_may_be_none() -> None:
     ("spec", "message"),
     [
         ("conformer", "unknown generator 'conformer'; did you mean 'conformers'? Known: amons, conformers"),
-        ("qqq", "unknown generator 'qqq'; known: amons, conformers; or 'package.module:Class'"),
+        (
+            "qqq",
+            "unknown generator 'qqq'; known: amons, conformers, normal-modes, dynamics, torsions, perturb; or 'package",
+        ),
         ({"conformers": {"prune_rmsd": 1}}, "generator conformers: unknown option 'prune_rmsd'; did you mean 'prune"),
         ({"conformers": {"ensemble": "few"}}, "generator conformers: option 'ensemble' is 'few'; input should be"),
         ({"conformers": [1]}, "generator conformers: options are [1]; expected a mapping of names to values"),

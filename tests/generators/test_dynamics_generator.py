@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from molaug.generators.displaced import displaced
 from molaug.generators.dynamics import Dynamics
 from molaug.generators.dynamics.distance import hydrogen_groups, rmsd
 from molaug.generators.generator import Generator
-from molaug.generators.start import start_of
+from molaug.generators.start import minimum_of, start_of
+from molaug.generators.surface import Surface
 from molaug.structures import Structures
+from molaug.structures.calculators import Method
 from molaug.structures.chemistry import lay_graph
 from molaug.structures.hashing import derived_seed
 from molaug.structures.superposition import superposed
@@ -80,9 +83,13 @@ def test_a_block_is_spread_and_a_smaller_count_is_its_beginning() -> None:
     for start, n in ((0, 3), (5, 6), (8, 8), (15, 1)):
         assert made(generator, parent, n, start=start) == rows.slice(start, start + n)
     groups = hydrogen_groups(lay_graph(rows[0].smiles or "", rows[0].numbers, rows[0].positions).mol)
-    x = rows.positions.reshape(16, -1, 3)
-    nearest = [float(rmsd(x[:k], x[k], groups).min()) for k in range(1, 8)]
-    assert nearest == sorted(nearest, reverse=True)  # each is nearer to those before it than the last one was
+    start = start_of(parent[0], 0)
+    with Surface(Method(calculator="mmff94s"), start.structure) as surface:
+        minimum = minimum_of(start, surface, fmax=generator.fmax, steps=generator.relax_steps).positions
+    x = np.concatenate([minimum[None], rows.positions.reshape(16, -1, 3)])
+    nearest = [float(rmsd(x[:k], x[k], groups).min()) for k in range(1, 9)]
+    # each is nearer to the minimum and those before it than the last one was
+    assert all(second <= first + 1e-6 for first, second in pairwise(nearest))
     assert nearest[-1] > 0.1
 
 
