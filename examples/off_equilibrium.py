@@ -45,21 +45,20 @@ def energies(axes: Any, alanine: Structures, sampled: dict[str, Structures]) -> 
     axes.legend(frameon=False, fontsize=8)
 
 
-def temperatures(axes: Any, alanine: Structures) -> None:
+def temperatures(axes: Any, alanine: Structures, method: str, n: int) -> None:
     """How many of the geometries along normal modes are still alanine, by temperature."""
     kelvins = (100, 200, 300, 450, 600, 800, 1000, 1500, 2000)
     for name, colour in (("boltzmann", TEAL), ("ani", RUST)):
-        kept = [
-            100 * len(rows(NormalModes(distribution=name, temperature=float(t)), alanine, 500)) / 500 for t in kelvins
-        ]
+        samplers = [NormalModes(calculator=method, distribution=name, temperature=float(t)) for t in kelvins]
+        kept = [100 * len(rows(sampler, alanine, n)) / n for sampler in samplers]
         axes.plot(kelvins, kept, "o-", ms=3.5, color=colour, label=name)
-    axes.set(xlabel="temperature / K", ylabel="graph and stereo kept / % of 500", ylim=(0, 102))
+    axes.set(xlabel="temperature / K", ylabel=f"graph and stereo kept / % of {n}", ylim=(0, 102))
     axes.legend(frameon=False, fontsize=8)
 
 
-def scan(axes: Any, butane: Structures) -> None:
+def scan(axes: Any, butane: Structures, methods: tuple[str, ...]) -> None:
     """Energies about the middle bond of butane, minima and barriers marked."""
-    for method, colour in (("gfn2-xtb", TEAL), ("mmff94s", GREY)):
+    for method, colour in zip(methods, (TEAL, GREY), strict=False):
         kept = rows(Torsions(calculator=method, step=15.0, terminal=False), butane, 100)
         angles = np.array(kept.column("angle")) % 360
         energy = kept.array("sampling_energy") * 1000
@@ -99,27 +98,30 @@ def superposed(axes: Any, kept: Structures, title: str) -> None:
     axes.axis("off")
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, method: str = "gfn2-xtb", n: int = 500) -> None:
     """Draw both pictures."""
     alanine = Structures.from_rdkit(Chem.MolFromSmiles("C[C@H](N)C(=O)O"))
     butane = Structures.from_rdkit(Chem.MolFromSmiles("CCCC"))
     sampled = {
-        "normal modes, 300 K": rows(NormalModes(energies="calculator", temperature=300.0), alanine, 500),
-        "normal modes, quantum": rows(
-            NormalModes(energies="calculator", distribution="quantum", temperature=300.0), alanine, 500
+        "normal modes, 300 K": rows(
+            NormalModes(calculator=method, energies="calculator", temperature=300.0), alanine, n
         ),
-        "dynamics, 300 K": rows(Dynamics(temperature=300.0, keep=20), alanine, 100),
-        "rattle and relax, 300 K": rows(Perturb(temperature=300.0), alanine, 300),
+        "normal modes, quantum": rows(
+            NormalModes(calculator=method, energies="calculator", distribution="quantum", temperature=300.0), alanine, n
+        ),
+        "dynamics, 300 K": rows(Dynamics(calculator=method, temperature=300.0, keep=20), alanine, n // 5),
+        "rattle and relax, 300 K": rows(Perturb(calculator=method, temperature=300.0), alanine, 3 * n // 5),
     }
     figure, axes = plt.subplots(2, 2, figsize=(9, 6), layout="constrained")
     energies(axes[0, 0], alanine, sampled)
-    temperatures(axes[0, 1], alanine)
-    scan(axes[1, 0], butane)
+    temperatures(axes[0, 1], alanine, method, n)
+    scan(axes[1, 0], butane, (method, "mmff94s"))
     tree(axes[1, 1], alanine, sampled["rattle and relax, 300 K"])
     figure.savefig(folder / "off_equilibrium.svg", metadata={"Date": None})
     figure, axes = plt.subplots(1, 4, figsize=(9, 2.6), layout="constrained")
     superposed(axes[0], sampled["normal modes, 300 K"], "normal modes, 300 K")
-    superposed(axes[1], rows(NormalModes(temperature=1000.0), alanine, 200), "normal modes, 1000 K")
+    hot = rows(NormalModes(calculator=method, temperature=1000.0), alanine, n)
+    superposed(axes[1], hot, "normal modes, 1000 K")
     superposed(axes[2], sampled["dynamics, 300 K"], "dynamics, 300 K")
     superposed(axes[3], sampled["rattle and relax, 300 K"], "rattle and relax")
     figure.savefig(folder / "superposed.png", dpi=180)

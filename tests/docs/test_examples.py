@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -62,3 +63,14 @@ def test_links_between_pages_lead_somewhere() -> None:
         text = re.sub(r"^```.*?^```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_pictures_of_the_samplers_can_be_drawn_again(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("off_equilibrium", ROOT / "examples" / "off_equilibrium.py")
+    assert spec is not None
+    assert spec.loader is not None
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    example.main(tmp_path, method="mmff94s", n=20)
+    assert "normal modes, 300 K" in (tmp_path / "off_equilibrium.svg").read_text(encoding="utf-8")
+    assert (tmp_path / "superposed.png").stat().st_size > 10_000
