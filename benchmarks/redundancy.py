@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import rdDistGeom, rdMolAlign
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers, rdMolAlign
 
 from molaug.filters import MoleculeIndex, Redundancy, Validity
 from molaug.filters.redundancy.geometry import Conformers
 from molaug.structures import Structures
+from molaug.structures.superposition import kabsch_rmsd
 
 
 def machine() -> str:
@@ -129,9 +130,10 @@ def conformers(count: int) -> None:
         def ours(xs: list[Any] = xs) -> int:
             known = Conformers(threshold=0.5)
             for x in xs:
-                nearest = known.nearest(known.shape(z, x))
+                shape = known.shape(z, x)
+                nearest = known.nearest(shape)
                 if nearest is None or nearest.rmsd > 0.5:
-                    known.add(known.shape(z, x))
+                    known.add(shape)
             return len(known)
 
         def naive(n: int = n) -> int:
@@ -147,6 +149,39 @@ def conformers(count: int) -> None:
         row("naive: all pairs by GetBestRMS", n, slow, f"{same} kept; ours {slow / seconds:.1f}x faster")
 
 
+def displaced(count: int) -> None:
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCCC(C)CO"))
+    rdDistGeom.EmbedMolecule(mol, randomSeed=1)
+    rdForceFieldHelpers.MMFFOptimizeMolecule(mol)
+    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
+    rest = mol.GetConformer().GetPositions()
+    noise = np.random.default_rng(0).normal(size=(count, *rest.shape))
+    xs = list(rest + 0.03 * noise)
+    rows = Structures.from_arrays([z] * count, xs, smiles=["CCCC(C)CO"] * count, extra={"displaced": [True] * count})
+    for n in (count // 4, count // 2, count):
+        some = rows.slice(0, n)
+        seconds, verdicts = timed(lambda some=some: Redundancy().bound([]).judge(some))
+        row(f"{n} displaced geometries of one molecule", n, seconds, f"{int(verdicts.keep.sum())} kept")
+
+        def naive(n: int = n) -> int:
+            kept: list[Any] = []
+            for x in rest + 0.03 * noise[:n]:
+                centred = x - x.mean(axis=0)
+                if all(kabsch_rmsd(centred, other) > 0.02 for other in kept):
+                    kept.append(centred)
+            return len(kept)
+
+        if n == count // 4:
+            slow, same = timed(naive)
+            ratio = f"{same} kept; ours {slow / seconds:.1f}x faster"
+            row("naive: all pairs superposed, no atoms exchanged", n, slow, ratio)
+    judge = Validity().bound([])
+    seconds, _ = timed(lambda: judge.judge(rows))
+    row("validity of displaced geometries, together", count, seconds)
+    slow, _ = timed(lambda: [judge.judge(rows.slice(k, k + 1)) for k in range(count)])
+    row("one by one", count, slow, f"together {slow / seconds:.1f}x faster")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--molecules", type=int, default=126_744)
@@ -157,6 +192,7 @@ def main() -> None:
     print("| what | items | CPU s | items/s | |\n| --- | ---: | ---: | ---: | --- |")
     large_index(options.keys)
     conformers(options.conformers)
+    displaced(options.conformers * 4)
     folder = Path(os.environ.get("MOLAUG_DATA", Path(__file__).parent / "data"))
     if not (folder / "qm9").is_dir():
         print(f"\nno QM9 at {folder}; set MOLAUG_DATA to its folder for the other rows")

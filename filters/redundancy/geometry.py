@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
+from scipy.sparse.csgraph import shortest_path
 
 from molaug.structures.chemistry import bonds
 from molaug.structures.superposition import kabsch_rmsd
@@ -216,6 +217,7 @@ class Conformers:
         self._distances = np.zeros((0, 0))  # with room to grow
         self._measured = 0
         self._aligned: dict[int, NDArray[np.float64] | None] = {}
+        self._finer = np.zeros((0, 0))  # with room to grow, NaN where it was not asked for
 
     def __len__(self) -> int:
         return len(self._shapes)
@@ -268,7 +270,10 @@ class Conformers:
         aligned = self._in_order(new) if self._exact and len(close) else None
         if aligned is not None:
             # without a mapping (a bond more or less) only the distances can tell
-            order = [k for k in close[np.argsort(rmsd[close], kind="stable")].tolist() if self._known(k) is not None]
+            mapped = [k for k in close.tolist() if self._known(k) is not None]
+            rmsd[mapped] = least_rmsd(self._finer_of(mapped), self._finer_distances(aligned), len(aligned))
+            mapped = [k for k in mapped if rmsd[k] <= self._threshold + _EPSILON]
+            order = sorted(mapped, key=lambda k: rmsd[k])
             step = max(1, _TOGETHER // len(self._mappings))
             for group in (order[start : start + step] for start in range(0, len(order), step)):
                 known = np.stack([x for k in group if (x := self._known(k)) is not None])  # (n_known, n_atoms, 3)
@@ -284,6 +289,46 @@ class Conformers:
         """The symmetries of the molecule, shape (n_mappings, n_atoms)."""
         template = self._shapes[0].skeleton
         return mappings(template, template)
+
+    @cached_property
+    def _pair_classes(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int64]]:
+        """Pairs of atoms, and for each a number that no symmetry changes: what they are, and bonds between them."""
+        template = self._shapes[0].skeleton
+        n = len(template.numbers)
+        first = np.arange(n)
+        while True:  # the first of the atoms that each can be exchanged with
+            least = np.minimum(first, first[self._mappings].min(axis=0))
+            if np.array_equal(least, first):
+                break
+            first = least
+        bonded = np.zeros((n, n))
+        if template.edges:
+            a, b = np.array(template.edges).T
+            bonded[a, b] = 1
+        between = np.nan_to_num(shortest_path(bonded, directed=False, unweighted=True), posinf=n)  # (n, n)
+        i, j = np.triu_indices(n, 1)
+        low, high = np.minimum(first[i], first[j]), np.maximum(first[i], first[j])
+        return i, j, (low * n + high) * (n + 1) + between[i, j].astype(np.int64)
+
+    def _finer_distances(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return all distances, sorted within each class of pairs: they tell more apart than those by elements do."""
+        i, j, kind = self._pair_classes
+        distance = np.linalg.norm(x[i] - x[j], axis=1)  # (n_pairs,)
+        ordered: NDArray[np.float64] = distance[np.lexsort((distance, kind))]
+        return ordered
+
+    def _finer_of(self, chosen: list[int]) -> NDArray[np.float64]:
+        """Return them for known geometries that can be mapped, shape (n, n_pairs)."""
+        if len(self._finer) < len(self._shapes):
+            width = len(self._pair_classes[0])
+            room = np.full((2 * len(self._shapes), width), np.nan)
+            room[: len(self._finer)] = self._finer.reshape(len(self._finer), width)
+            self._finer = room
+        for k in chosen:
+            known = self._known(k)
+            if known is not None and (not self._finer.shape[1] or np.isnan(self._finer[k, 0])):
+                self._finer[k] = self._finer_distances(known)
+        return self._finer[chosen]
 
     def _measure(self) -> None:
         """Take the distances of what was added since the last look."""

@@ -133,6 +133,30 @@ def test_conformers_agree_with_the_best_rmsd_of_rdkit(smiles: str) -> None:
         assert found.rmsd == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.parametrize("smiles", ["CC(C)C", "c1ccccc1", "CCO", "CC(=O)[O-]", "C1CC1", "NCCN"])
+def test_bounds_never_hide_a_geometry_within_the_threshold(smiles: str) -> None:
+    mol = embedded(smiles, 1)
+    z, x = numbers(mol), mol.GetConformer().GetPositions()
+    rng = np.random.default_rng(3)
+    for width in (0.01, 0.05):
+        y = x + width * rng.normal(size=x.shape)
+        pair = [Chem.Mol(mol), Chem.Mol(mol)]
+        pair[1].GetConformer().SetPositions(y)
+        best = rdMolAlign.GetBestRMS(*pair, maxMatches=100_000)
+        # just wide enough: a bound that was too high would give the geometry up
+        known = Conformers(threshold=best + 1e-6, hydrogens=True)
+        known.add(known.shape(z, x))
+        found = known.nearest(known.shape(*scrambled(z, y, 5)))
+        assert found is not None
+        assert found.rmsd == pytest.approx(best, abs=1e-6)
+        # and just too narrow: what is told is no more than the truth
+        narrow = Conformers(threshold=0.5 * best, hydrogens=True)
+        narrow.add(narrow.shape(z, x))
+        told = narrow.nearest(narrow.shape(*scrambled(z, y, 5)))
+        assert told is not None
+        assert told.rmsd <= best + 1e-9
+
+
 def test_many_conformers_are_judged_as_one_by_one() -> None:
     mol = embedded("CCCC(C)O", 60)
     z, xs = numbers(mol), [c.GetPositions() for c in mol.GetConformers()]
