@@ -8,7 +8,7 @@ only the hydrogens that free valences imply are filled in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
@@ -29,7 +29,7 @@ _FLAGS = Chem.SanitizeFlags
 # without the clean-ups, which rewrite what was drawn: a neutral nitrogen with five bonds into a charge pair, say
 _AS_DRAWN = _FLAGS.SANITIZE_ALL ^ _FLAGS.SANITIZE_CLEANUP ^ _FLAGS.SANITIZE_CLEANUP_ORGANOMETALLICS
 
-_PARSING = Chem.SmilesParserParams()
+_PARSING: Any = Chem.SmilesParserParams()
 _PARSING.sanitize = False
 _PARSING.removeHs = False
 _PARSING.allowCXSMILES = False
