@@ -121,6 +121,22 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--html", metavar="PATH", help="write a page with the histograms")
     sub.add_argument("--json", metavar="PATH", help="write all numbers and histograms")
 
+    sub = verb("evaluate", "evaluate generated molecules: validity as drawn, uniqueness, novelty, distributions, yield")
+    actions = sub.add_subparsers(dest="action", metavar="ACTION", required=True)
+    samples = actions.add_parser("samples", help="evaluate files of samples, one for each seed")
+    samples.add_argument("files", nargs="+", metavar="FILE", help="SMILES, csv, SDF, xyz, npz or Parquet")
+    samples.add_argument(
+        "--reference", nargs="+", metavar="DATA", help="what the generator was made for: names or paths"
+    )
+    samples.add_argument(
+        "--known",
+        default="qm9-keys",
+        metavar="INDEX",
+        help="index of known molecules, or 'none' (default: %(default)s)",
+    )
+    samples.add_argument("--cpu-seconds", nargs="+", type=float, metavar="S", help="of sampling, one for each file")
+    samples.add_argument("--json", metavar="PATH", help="write all figures and counts")
+
     sub = verb("missing", "list the AMONs of targets that a base lacks, those that most targets need first")
     sub.add_argument("--targets", required=True, help="a known name or a path")
     sub.add_argument("--base", required=True, help="a known name or a path")

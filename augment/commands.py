@@ -143,6 +143,13 @@ def compare(arguments: Namespace) -> int:
     return 0
 
 
+def evaluate(arguments: Namespace) -> int:
+    """Run ``molaug evaluate``."""
+    from molaug.evaluation.command import evaluate_command
+
+    return evaluate_command(arguments)
+
+
 def missing(arguments: Namespace) -> int:
     """Run ``molaug missing``."""
     found = missing_amons(_molecules(arguments.targets), _molecules(arguments.base), max_heavy=arguments.max_heavy)

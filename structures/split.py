@@ -57,13 +57,15 @@ def split_of(smiles: Sequence[str], *, validation: float = 0.1, test: float = 0.
     return parts_of_keys(split_keys(smiles), validation=validation, test=test)
 
 
-def split_keys(smiles: Sequence[str]) -> NDArray[np.uint64]:
+def split_keys(smiles: Sequence[str], *, canonical: bool = False) -> NDArray[np.uint64]:
     """Return the keys by which molecules are split; the lowest n of them are a random sample of any set.
 
     Parameters
     ----------
     smiles
         Any writing of the molecules.
+    canonical
+        They are canonical and without stereo already, such as ``molaug.structures.chemistry.canonical`` writes them.
 
     Returns
     -------
@@ -75,7 +77,7 @@ def split_keys(smiles: Sequence[str]) -> NDArray[np.uint64]:
     ValueError
         If RDKit cannot read a SMILES.
     """
-    return keys64([_PREFIX + _canonical_flat(text) for text in smiles])
+    return keys64([_PREFIX + (text if canonical else _canonical_flat(text)) for text in smiles])
 
 
 def parts_of_keys(keys: NDArray[np.uint64], *, validation: float = 0.1, test: float = 0.1) -> NDArray[np.str_]:

@@ -1,0 +1,86 @@
+"""The frozen definitions by which generated molecules are evaluated; figures of one version may be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Final
+
+from rdkit import Chem
+
+#: Version of every definition of this package. It stands in each result; whoever changes a definition raises it.
+PROTOCOL: Final = "1"
+
+#: Molecules of each part of the reference whose distributions are compared at most: those of the lowest keys, which
+#: are a random sample whatever the order of the file. About as many as are usually sampled, so that noise is alike.
+REFERENCE_SIZE: Final = 10_000
+
+#: Most heavy atoms that are counted apart; larger molecules share the last class.
+MAX_HEAVY: Final = 40
+#: Most rings (of the smallest set) that are counted apart, and the largest ring.
+MAX_RINGS: Final = 8
+MAX_RING_SIZE: Final = 12
+
+#: Elements that are counted apart; hydrogen is not counted, others share a last class.
+ELEMENTS: Final = ("B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I")
+
+#: Orders of the bonds between heavy atoms, by RDKit's perception of aromaticity; others share a last class.
+BOND_ORDERS: Final = ("single", "double", "triple", "aromatic")
+
+#: Quantiles of the synthetic accessibility.
+QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+#: What one molecule may contain several of: each group counts once for each molecule that has it.
+FUNCTIONAL_GROUPS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "alcohol": "[OX2H][CX4]",
+        "phenol or enol": "[OX2H][$(c),$([CX3]=[CX3])]",
+        "ether": "[OX2;H0;!r3]([#6;!$(C=[O,N,S])])[#6;!$(C=[O,N,S])]",
+        "epoxide": "C1OC1",
+        "aldehyde": "[$([CX3;H1][#6]),$([CX3;H2])]=[OX1]",
+        "ketone": "[#6][CX3](=[OX1])[#6]",
+        "carboxylic acid": "[CX3](=[OX1])[OX2H]",
+        "ester": "[CX3;$(C[#6]),H1](=[OX1])[OX2H0][#6]",
+        "amide": "[CX3;$(C[#6]),H1](=[OX1])[NX3]",
+        "carbamate": "[OX2][CX3](=[OX1])[NX3]",
+        "urea": "[NX3][CX3](=[OX1])[NX3]",
+        "primary amine": "[NX3;H2;!$(N[#6]=[O,N,S])][#6]",
+        "secondary amine": "[NX3;H1;!r3;!$(N[#6]=[O,N,S])]([#6])[#6]",
+        "tertiary amine": "[NX3;H0;!r3;!$(N[#6]=[O,N,S])]([#6])([#6])[#6]",
+        "aziridine": "C1NC1",
+        "imine": "[CX3;!$(C[N,O])]=[NX2;!$(N[N,O])]",
+        "amidine": "[NX3][CX3]=[NX2]",
+        "imidate": "[OX2][CX3]=[NX2]",
+        "oxime": "[CX3]=[NX2][OX2]",
+        "hydrazone or azine": "[CX3]=[NX2][#7]",
+        "hydrazine": "[NX3][NX3]",
+        "hydroxylamine": "[NX3;!$([N+])][OX2]",
+        "azo": "[NX2]=[NX2]",
+        "nitrile": "[CX2]#[NX1]",
+        "alkyne": "[CX2]#[CX2]",
+        "alkene": "[CX3]=[CX3]",
+        "cumulene": "[CX2](=*)=*",
+        "nitro": "[$([NX3+](=[OX1])[O-])]",
+        "other ion": "[$([+,-]);!$([NX3+](=[OX1])[O-]);!$([O-][NX3+]=[OX1])]",
+        "fluoride": "[#6]F",
+        "other halide": "[#6][Cl,Br,I]",
+        "thiol or sulfide": "[SX2]",
+        "aromatic carbocycle": "c1ccccc1",
+        "aromatic heterocycle": "[n,o,s]",
+        "cyclopropane": "C1CC1",
+        "cyclobutane": "C1CCC1",
+    }
+)
+
+
+@cache
+def group_queries() -> tuple[Chem.Mol, ...]:
+    """Return the functional groups as queries, in the order of the table.
+
+    Returns
+    -------
+    tuple of rdkit.Chem.Mol
+        One for each of :data:`FUNCTIONAL_GROUPS`.
+    """
+    return tuple(Chem.MolFromSmarts(smarts) for smarts in FUNCTIONAL_GROUPS.values())
