@@ -62,8 +62,8 @@ def distributions(smiles: Sequence[str]) -> dict[str, Distribution]:
     Returns
     -------
     dict
-        By quantity: heavy atoms and rings of a molecule; elements of heavy atoms; orders of the bonds between them;
-        sizes of the smallest rings; functional groups, each once a molecule that has it.
+        By quantity: heavy atoms and independent rings of a molecule; elements of heavy atoms; orders of the bonds
+        between them; sizes of the symmetrised smallest set of rings; functional groups, each once a molecule.
 
     Examples
     --------
@@ -132,19 +132,20 @@ def _array(held: Distribution, quantity: str) -> np.ndarray[tuple[int], np.dtype
 
 
 def _count(mol: Chem.Mol, counts: dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]) -> None:
-    heavy = 0
-    for atom in mol.GetAtoms():
-        z = atom.GetAtomicNum()
-        if z > 1:
-            heavy += 1
-            counts["elements"][_ELEMENT_CLASS.get(z, -1)] += 1
-    counts["heavy atoms"][min(heavy, MAX_HEAVY + 1)] += 1
-    for bond in mol.GetBonds():
-        if bond.GetBeginAtom().GetAtomicNum() > 1 < bond.GetEndAtom().GetAtomicNum():
+    # by index: RDKit's iterators over atoms and bonds take several times as long
+    numbers = [mol.GetAtomWithIdx(k).GetAtomicNum() for k in range(mol.GetNumAtoms())]
+    heavy = [z for z in numbers if z > 1]
+    for z in heavy:
+        counts["elements"][_ELEMENT_CLASS.get(z, -1)] += 1
+    counts["heavy atoms"][min(len(heavy), MAX_HEAVY + 1)] += 1
+    for k in range(mol.GetNumBonds()):
+        bond = mol.GetBondWithIdx(k)
+        if numbers[bond.GetBeginAtomIdx()] > 1 < numbers[bond.GetEndAtomIdx()]:
             counts["bond orders"][_BOND_CLASS.get(bond.GetBondTypeAsDouble(), -1)] += 1
-    sizes = [len(ring) for ring in mol.GetRingInfo().AtomRings()]
-    counts["rings"][min(len(sizes), MAX_RINGS + 1)] += 1
-    for size in sizes:
-        counts["ring sizes"][min(size - 3, MAX_RING_SIZE - 2)] += 1
+    # independent cycles: RDKit's ring list holds further ones in cages, where the smallest set is not unique
+    cycles = mol.GetNumBonds() - mol.GetNumAtoms() + len(Chem.GetMolFrags(mol))
+    counts["rings"][min(cycles, MAX_RINGS + 1)] += 1
+    for ring in mol.GetRingInfo().AtomRings():
+        counts["ring sizes"][min(len(ring) - 3, MAX_RING_SIZE - 2)] += 1
     present = [k for k, query in enumerate(group_queries()) if mol.HasSubstructMatch(query)]
     counts["functional groups"][present or [-1]] += 1

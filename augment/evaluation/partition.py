@@ -153,8 +153,8 @@ def partition(smiles: Sequence[str], reference: Reference | None, known: Molecul
     if reference is not None and len(smiles):
         places[:] = reference.places(smiles)
     if known is not None:
-        rest = np.flatnonzero(places == "new").tolist()
-        places[rest[known.knows([smiles[k] for k in rest])]] = "elsewhere"
+        rest = np.flatnonzero(places == "new")
+        places[rest[known.knows([smiles[k] for k in rest.tolist()])]] = "elsewhere"
     asked = [*(PLACES[:3] if reference is not None else ()), *(PLACES[3:4] if known is not None else ()), "new"]
     return {place: int((places == place).sum()) for place in asked}
 

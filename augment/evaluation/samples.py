@@ -20,8 +20,10 @@ from numpy.typing import ArrayLike
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molaug.evaluation.protocol import CLASH
 from molaug.structures import Structures
 from molaug.structures.chemistry import as_drawn, perceive
+from molaug.structures.chemistry.connectivity import reach
 from molaug.structures.datasets.locate import existing, open_text, suffix_of
 from molaug.structures.doors.parquet import parquet_files
 
@@ -261,6 +263,10 @@ def _perceived(numbers: ArrayLike, positions: ArrayLike, charge: int = 0) -> Che
         return Chem.Mol()
     if not np.isfinite(x).all():
         return f"{UNPERCEIVED}: positions are not finite"
+    i, j = np.triu_indices(len(z), k=1)
+    near = np.flatnonzero(np.linalg.norm(x[i] - x[j], axis=1) < CLASH * reach(z[i], z[j]))
+    if len(near):
+        return f"{UNPERCEIVED}: atoms {i[near[0]]} and {j[near[0]]} lie on one another"
     # the lowest multiplicity that the electrons allow: an odd one is then seen as a radical
     found = perceive(z, x, charge, 1 + (int(z.sum(dtype=np.int64)) - charge) % 2)
     return found.mol if found.mol is not None else f"{UNPERCEIVED}: {found.reason}"

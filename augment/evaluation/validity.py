@@ -85,7 +85,7 @@ def judge(samples: Samples) -> Judgement:
         reasons.append(reason)
         names.append(name)
         if whole is not None:
-            charges = [atom.GetFormalCharge() for atom in whole.GetAtoms()]
+            charges = [whole.GetAtomWithIdx(index).GetFormalCharge() for index in range(whole.GetNumAtoms())]
             flags[:, k] = True, False, any(charges), sum(charges) != 0
         # a strictly valid molecule exceeds no valence and is its own largest fragment
         flags[1, k] = reason is None or (mol is not None and relaxed_smiles(mol) is not None)

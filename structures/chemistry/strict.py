@@ -71,9 +71,10 @@ def strict_reason(mol: Chem.Mol) -> str | None:
     if failed != _FLAGS.SANITIZE_NONE:
         return _problem(mol, failed)
     charge = radicals = 0
-    for atom in copy.GetAtoms():
+    for k in range(copy.GetNumAtoms()):  # by index: RDKit's iterators cost more than sanitisation
+        atom = copy.GetAtomWithIdx(k)
         if not atom.GetAtomicNum():
-            return f"no element: index {atom.GetIdx()}"
+            return f"no element: index {k}"
         charge += atom.GetFormalCharge()
         radicals += atom.GetNumRadicalElectrons()
     fragments = len(Chem.GetMolFrags(copy))
