@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,14 @@ def test_an_action_is_asked_for(capsys):
     with pytest.raises(SystemExit):
         main(["evaluate"])
     assert "ACTION" in capsys.readouterr().err
+
+
+def test_help_is_instant():
+    code = (
+        "import sys, contextlib\nfrom molaug.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n    main(['evaluate', 'samples', '--help'])\n"
+        "print(sorted({'numpy', 'rdkit', 'rich', 'ase', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "--cpu-seconds" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
