@@ -1,0 +1,1 @@
+"""What the learned generators share: their optional dependencies, schedules of training, and checkpoints."""

@@ -1,0 +1,44 @@
+"""Finding checkpoints of learned generators: by name or by path."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+#: Folders of checkpoints besides those in the package, separated as in PATH.
+FOLDERS_VARIABLE = "MOLAUG_CHECKPOINTS"
+
+
+def checkpoint_folder(name: str | Path, marker: str) -> Path:
+    """Return the folder of a checkpoint.
+
+    Parameters
+    ----------
+    name
+        A path; or a name, looked for in ``$MOLAUG_CHECKPOINTS`` and in the package.
+    marker
+        A file that every checkpoint of the kind holds.
+
+    Returns
+    -------
+    pathlib.Path
+        An existing folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none; says which there are.
+    """
+    if (Path(name) / marker).is_file():
+        return Path(name)
+    folders = [Path(f) for f in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if f]
+    folders.append(Path(str(files("molaug.checkpoints"))))
+    for folder in folders:
+        if (folder / name / marker).is_file():
+            return folder / name
+    known = sorted({path.parent.name for folder in folders for path in folder.glob(f"*/{marker}")})
+    raise FileNotFoundError(
+        f"no checkpoint {str(name)!r} ({marker} in it); expected a folder or one of: {', '.join(known) or 'none'} "
+        f"(further folders: ${FOLDERS_VARIABLE})"
+    )
