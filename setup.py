@@ -22,7 +22,7 @@ setup(
     package_data={
         "molaug": ["py.typed", "**/*.j2"],
         "molaug.structures.datasets": ["cards/*.yaml"],
-        "molaug.checkpoints": ["*/*"],
+        "molaug.checkpoints": ["*/*", "*/*/*"],
     },
     include_package_data=False,
 )

@@ -50,8 +50,8 @@ def test_data_files_are_in_the_wheel(root: Path, wheel: list[str]) -> None:
         *files_of(root, "structures", "*.yaml"),
         *(
             f"molaug/checkpoints/{path.relative_to(root / 'checkpoints').as_posix()}"
-            for path in (root / "checkpoints").glob("*/*")
-            if path.is_file()
+            for path in (root / "checkpoints").rglob("*")
+            if path.is_file() and path.suffix not in {".py", ".pyc"}
         ),
     }
     assert len(expected) > 12
