@@ -33,7 +33,8 @@ def checkpoint_folder(name: str | Path, marker: str) -> Path:
     if (Path(name) / marker).is_file():
         return Path(name)
     folders = [Path(f) for f in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if f]
-    folders.append(Path(str(files("molaug.checkpoints"))))
+    # checkpoints lie beside the generators, in a wheel and in the tree alike
+    folders.append(Path(str(files("molaug.generators"))).parent / "checkpoints")
     for folder in folders:
         if (folder / name / marker).is_file():
             return folder / name
