@@ -16,6 +16,7 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "dynamics": "P. Eastman et al., Sci. Data 10, 11 (2023), doi:10.1038/s41597-022-01882-6",
         "torsions": "Y. Qiu et al., J. Chem. Phys. 152, 244116 (2020), doi:10.1063/5.0009232",
         "perturb": "J. L. A. Gardner et al., arXiv:2506.10956 (2025)",
+        "graph": "A. Campbell et al., arXiv:2402.04997 (2024); Y. Qin et al., arXiv:2410.04263 (2024)",
         "mmff94s": "P. Tosco, N. Stiefl, G. Landrum, J. Cheminform. 6, 37 (2014), doi:10.1186/s13321-014-0037-3",
         "gfn2-xtb": "C. Bannwarth, S. Ehlert, S. Grimme, J. Chem. Theory Comput. 15, 1652 (2019), "
         "doi:10.1021/acs.jctc.8b01176",

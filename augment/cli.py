@@ -192,9 +192,9 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
         "--generators",
         nargs="+",
         metavar="NAME",
-        help="amons, conformers, normal-modes, dynamics, torsions, perturb; default: amons conformers",
+        help="amons, conformers, normal-modes, dynamics, torsions, perturb, graph; default: amons conformers",
     )
-    sub.add_argument("-n", type=int, help="rows for each parent, for all generators")
+    sub.add_argument("-n", type=int, help="rows for each parent, in all where none are needed")
     sub.add_argument("--filters", nargs="+", metavar="NAME", help="default: validity redundancy")
     sub.add_argument("--against", nargs="+", metavar="INDEX", help="indices of molecules that count as known")
     sub.add_argument("--formats", nargs="+", help="further formats to export to: extxyz db ani sdf pyg smiles")

@@ -56,7 +56,10 @@ def generate(arguments: Namespace) -> int:
     values = {"budget": None, "label": None, "emit": "new", **_run_values(arguments)}
     if arguments.filters is None and arguments.config is None:
         values["filters"] = ["validity"]
-    return _run(Augmenter.from_config(_configured(arguments, values)), arguments)
+    config = _configured(arguments, values)
+    if "base" not in config.model_fields_set and not any(map(_needs_parents, config.generators)):
+        config = config.model_copy(update={"base": None})  # the default would be read for nothing
+    return _run(Augmenter.from_config(config), arguments)
 
 
 def label(arguments: Namespace) -> int:
@@ -345,6 +348,11 @@ def _with_options(parts: Sequence[Any], dotted: Sequence[str], against: Sequence
             raise ConfigurationError("--against needs the filter redundancy; add it to --filters")
         specs["redundancy"]["against"] = list(against)
     return [{name: options} if options else name for name, options in specs.items()]
+
+
+def _needs_parents(spec: Any) -> bool:
+    name = _name(spec)
+    return name not in registry.GENERATORS or bool(registry.locate(registry.GENERATORS[name]).needs_parents)
 
 
 def _name(spec: Any) -> str:

@@ -19,7 +19,10 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    base: str = Field(default="g2", description="The database: a known name (molaug datasets) or a path.")
+    base: str | None = Field(
+        default="g2",
+        description="The database: a known name (molaug datasets) or a path; null where no generator needs parents.",
+    )
     base_options: dict[str, Any] = Field(
         default_factory=dict, description="Options of its reader, for instance level or energy_key."
     )

@@ -139,12 +139,12 @@ class Emission:
         if plan.label is not None and plan.label.forces:
             properties["forces"] = Property(unit="eV/Å", description="negative gradient of the energy")
         fields: dict[str, Any] = {
-            "name": f"{source.name}-augmented",
-            "title": f"{source.title or source.name}, augmented by molaug",
+            "name": f"{source.name}-augmented" if self.base else source.name,
+            "title": f"{source.title or source.name}, augmented by molaug" if self.base else source.title,
             "description": (
                 f"{sum(funnel.emitted.values())} new structures by "
                 f"{', '.join(generator.name for generator, _ in plan.generators)}"
-                + (f" beside {funnel.base['emitted']} of the base {source.name}." if kept else ".")
+                + (f" beside {funnel.base['emitted']} of the base {source.name}." if kept and self.base else ".")
             ),
             "licence": source.licence,
             "citation": source.citation,

@@ -133,7 +133,7 @@ class Pipeline:
         """
         plan = self.plan
         done = self.work / "level_check.json"
-        if plan.label is None or plan.base_labels != "check" or plan.emit == "new" or done.exists():
+        if not base or plan.label is None or plan.base_labels != "check" or plan.emit == "new" or done.exists():
             return
         rows: list[Structures] = []
         for batch in read_shards(base):
@@ -173,14 +173,15 @@ class Pipeline:
                 pieces = [(shard, 0, n, rows) for shard in parents for rows in _blocks(shard, size)]
             else:
                 pieces = [(shard, 0, n, None) for shard in parents]
-            embed, limit = plan.label is not None, plan.parent_time_limit
+            embed = plan.label is not None
+            limits = [self._limit(shard, count) for shard, _, count, _ in pieces]
             units = [
                 Unit(
                     path=folder / f"part-{k:05d}.parquet",
                     function=propose_shard,
                     arguments=(generator, shard, start, count, plan.seed, filters, embed, limit, rows),
                 )
-                for k, (shard, start, count, rows) in enumerate(pieces)
+                for k, ((shard, start, count, rows), limit) in enumerate(zip(pieces, limits, strict=True))
             ]
             shards.append(make(units, self.executor, self.progress, generator.name))
         return shards
@@ -355,6 +356,11 @@ class Pipeline:
             write_text(done, json.dumps({"shards": number, "parents": int((drawn <= 1.0).sum())}))
         count = json.loads(done.read_text())["shards"]
         return [folder / f"part-{k:05d}.parquet" for k in range(count)]
+
+    def _limit(self, parents: Path | None, count: int) -> float | None:
+        """Return the time limit of a unit of proposals: of each parent, or of all rows where there are no parents."""
+        limit = self.plan.parent_time_limit
+        return limit if limit is None or parents is not None else limit * max(count, 1)
 
     def _lot(self, rows: Structures) -> NDArray[np.float64]:
         """Draw a lot in [0, 1) for each row by its id, so that neither order nor shards matter; infinity: no parent."""

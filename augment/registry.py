@@ -19,6 +19,7 @@ GENERATORS: Mapping[str, str] = MappingProxyType(
         "dynamics": "molaug.generators.dynamics:Dynamics",
         "torsions": "molaug.generators.torsions:Torsions",
         "perturb": "molaug.generators.perturb:Perturb",
+        "graph": "molaug.generators.graph:GraphGenerator",
     }
 )
 FILTERS: Mapping[str, str] = MappingProxyType(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from molaug.generators.conformers import Conformers
     from molaug.generators.dynamics import Dynamics
     from molaug.generators.generator import Generator
+    from molaug.generators.graph import GraphGenerator
     from molaug.generators.normal_modes import NormalModes
     from molaug.generators.perturb import Perturb
     from molaug.generators.torsions import Torsions
@@ -19,12 +20,13 @@ _HOMES = {
     "Conformers": "molaug.generators.conformers",
     "Dynamics": "molaug.generators.dynamics",
     "Generator": "molaug.generators.generator",
+    "GraphGenerator": "molaug.generators.graph",
     "NormalModes": "molaug.generators.normal_modes",
     "Perturb": "molaug.generators.perturb",
     "Torsions": "molaug.generators.torsions",
 }
 
-__all__ = ["Amons", "Conformers", "Dynamics", "Generator", "NormalModes", "Perturb", "Torsions"]
+__all__ = ["Amons", "Conformers", "Dynamics", "Generator", "GraphGenerator", "NormalModes", "Perturb", "Torsions"]
 
 
 def __getattr__(name: str) -> Any:

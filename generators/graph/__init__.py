@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molaug.generators.graph.data import GraphData
+    from molaug.generators.graph.generator import GraphGenerator
     from molaug.generators.graph.network import GraphDenoiser
     from molaug.generators.graph.pipeline import GraphPipeline, GraphSamples, load_pipeline
     from molaug.generators.graph.scheduler import GraphFlowScheduler
@@ -18,6 +19,7 @@ _HOMES = {
     "GraphDenoiser": "network",
     "GraphFlow": "training",
     "GraphFlowScheduler": "scheduler",
+    "GraphGenerator": "generator",
     "GraphPipeline": "pipeline",
     "GraphSamples": "pipeline",
     "load_pipeline": "pipeline",
@@ -31,6 +33,7 @@ __all__ = [
     "GraphDenoiser",
     "GraphFlow",
     "GraphFlowScheduler",
+    "GraphGenerator",
     "GraphPipeline",
     "GraphSamples",
     "load_pipeline",

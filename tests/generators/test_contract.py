@@ -32,6 +32,7 @@ QUICK: dict[str, dict[str, Any]] = {
         "keep": 3,
     },
     "torsions": {"step": 60.0},
+    "graph": {"steps": 5},
 }
 
 
@@ -51,7 +52,11 @@ def shaker(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(GENERATORS))
-def test_a_registered_generator_keeps_the_contract(name: str, parents: Structures) -> None:
+def test_a_registered_generator_keeps_the_contract(
+    name: str, parents: Structures, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "graph":
+        monkeypatch.setenv("MOLAUG_CHECKPOINTS", str(request.getfixturevalue("tiny_graphs").parent))
     generator = locate(GENERATORS[name])(**QUICK.get(name, {}))
     assert generator.name == name
     check_generator(generator, parents, n=3, processes=1)
