@@ -31,15 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.verb is None:
         parser.print_help()
         return WRONG
-    # processes are what runs in parallel; numerical libraries read these when they are loaded
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    if arguments.verb == "fit":
+        arguments.traceback |= "--traceback" in arguments.options
+    else:  # processes are what runs in parallel; numerical libraries read these when they are loaded
+        for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ.setdefault(variable, "1")
     from molaug import commands  # heavy, and not needed for --help
 
     try:
         code: int = getattr(commands, arguments.verb.replace("-", "_"))(arguments)
     except KeyboardInterrupt:
-        print("interrupted; finished shards are kept, the same command goes on from them", file=sys.stderr)
+        print("interrupted; what was finished is kept, the same command goes on from it", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read the output has left
@@ -136,6 +138,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     samples.add_argument("--cpu-seconds", nargs="+", type=float, metavar="S", help="of sampling, one for each file")
     samples.add_argument("--json", metavar="PATH", help="write all figures and counts")
+
+    sub = verb("fit", "train a generator on molecules of your own; the same command goes on after an interruption")
+    sub.add_argument("what", nargs="?", metavar="NAME", help="graph; without it, what can be trained is listed")
+    sub.add_argument(
+        "options", nargs=argparse.REMAINDER, metavar="...", help="options of the training: molaug fit NAME --help"
+    )
 
     sub = verb("missing", "list the AMONs of targets that a base lacks, those that most targets need first")
     sub.add_argument("--targets", required=True, help="a known name or a path")

@@ -117,6 +117,17 @@ def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
     return 0
 
 
+def fit(arguments: Namespace) -> int:
+    """Run ``molaug fit``."""
+    from molaug import training
+
+    if arguments.what is None:
+        print(training.listing())
+    else:
+        training.fit(arguments.what, arguments.options)
+    return 0
+
+
 def compare(arguments: Namespace) -> int:
     """Run ``molaug compare``."""
     from molaug.distributions import QUANTITIES, compare_distributions

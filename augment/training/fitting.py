@@ -1,67 +1,90 @@
-"""One training with Lightning: its options, its folder, its going on after an interruption."""
+"""One training with Lightning: its folder, its going on after an interruption, and what was measured of it."""
 
 from __future__ import annotations
 
+import json
+import logging
+import shlex
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
+import torch
+from jsonargparse import Namespace
+from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
-#: What installs everything that training needs.
-INSTALL = 'pip install "molaug[generate]"'
+from molaug.generators.learned.averaging import Averaging
+from molaug.generators.learned.progress import TimeToFinish
+from molaug.structures.hashing import derived_seed
+from molaug.training import options as options_
+from molaug.training.hardware import hardware
 
 #: Folder of logs and of the state to go on from, inside the folder of the checkpoint.
 STATE = "training"
 
-#: Options that may differ when a training is gone on with.
-_FREE = ("out", "fresh", "config", "threads", "log")
+#: At most so much of a training is lost when its process is killed.
+STATE_EVERY = timedelta(minutes=5)
 
 
-@contextmanager
-def imported() -> Iterator[None]:
-    """Say what to install where a package that training needs is missing.
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What was measured of a complete training.
 
-    Yields
-    ------
-    None
-        The imports are made inside.
-
-    Raises
-    ------
-    ImportError
-        If one is missing.
+    Parameters
+    ----------
+    seconds
+        Wall time of training and validation, summed over interruptions.
+    molecules
+        Molecules trained on, each as often as it was seen.
+    steps
+        Done.
+    epochs
+        Done.
+    metrics
+        Of a last validation with the weights that are kept.
+    hardware
+        Of the process that ended the training.
+    command
+        Command line of that process.
     """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ImportError(f"training needs {error.name}, which is not installed: {INSTALL}") from error
+
+    seconds: float
+    molecules: int
+    steps: int
+    epochs: int
+    metrics: dict[str, float]
+    hardware: str
+    command: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """The parsed options of one training.
+    """A training with its parsed options.
 
     Parameters
     ----------
     options
         What was asked for, defaults included.
-    out
-        Folder of the checkpoint.
+    command
+        As it was asked for.
     parts
         The classes of data and model.
     """
 
-    options: Any
-    out: Path
-    parts: tuple[Any, Any]
+    options: Namespace
+    command: str
+    parts: tuple[type, type]
 
     @classmethod
-    def parse(cls, what: str, options: Sequence[str], *, data: Any, model: Any) -> Fitting:
+    def parse(cls, what: str, options: Sequence[str], *, data: type, model: type) -> Fitting:
         """Parse options.
 
         Parameters
@@ -80,23 +103,23 @@ class Fitting:
         Fitting
             Checked.
         """
-        with imported():
-            from jsonargparse import ActionConfigFile, ArgumentParser
-            from pytorch_lightning import Trainer
-        parser = ArgumentParser(prog=f"molaug fit {what}", description=model.__doc__.strip().splitlines()[0])
-        parser.add_argument("--config", action=ActionConfigFile, help="YAML file with any of these options")
-        parser.add_argument("--data", nargs="+", required=True, help="known names or paths")
-        parser.add_argument("--out", default=what, help="folder of the checkpoint")
-        parser.add_argument("--threads", type=int, help="threads on the CPU; by default all cores")
-        parser.add_argument("--log", choices=("csv", "tensorboard"), default="csv")
-        parser.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
-        parser.add_class_arguments(data, None, skip={"source", "cache"})
-        parser.add_class_arguments(model, "model", skip={"domain"})
-        parser.add_class_arguments(Trainer, "trainer", skip={"callbacks", "logger", "default_root_dir"})
-        parser.set_defaults({"trainer.enable_progress_bar": False, "trainer.gradient_clip_val": 1.0})
-        parser.set_defaults({"trainer.enable_model_summary": False, "trainer.max_epochs": 100})
-        parsed = parser.parse_args(list(options))
-        return cls(options=parsed, out=Path(parsed.out), parts=(data, model))
+        parsed = options_.parse(what, options, data=data, model=model)
+        return cls(options=parsed, command=shlex.join(["molaug", "fit", what, *options]), parts=(data, model))
+
+    @property
+    def out(self) -> Path:
+        """Folder of the checkpoint."""
+        return Path(self.options.out)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the state."""
+        return self.out / STATE
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes and prints, of several devices' processes."""
+        return int(rank_zero_only.rank or 0) == 0
 
     def data(self) -> Any:
         """Build the data module.
@@ -106,9 +129,8 @@ class Fitting:
         LightningDataModule
             With a cache in the folder of the training.
         """
-        known = {"config", "data", "out", "threads", "log", "fresh", "model", "trainer"}
-        rest = {key: value for key, value in vars(self.options).items() if key not in known}
-        return self.parts[0](list(self.options.data), cache=str(self.out / STATE), **rest)
+        rest = {key: value for key, value in vars(self.options).items() if key not in options_.GENERAL}
+        return self.parts[0](list(self.options.data), cache=str(self.folder), **rest)
 
     def model(self, **given: Any) -> Any:
         """Build the module.
@@ -123,13 +145,46 @@ class Fitting:
         LightningModule
             Not trained yet.
         """
-        from pytorch_lightning import seed_everything
-
         seed_everything(self.options.seed, workers=True, verbose=False)
         return self.parts[1](**given, **vars(self.options.model))
 
-    def run(self, model: Any, data: Any) -> Any:
-        """Train, from the last state if there is one.
+    def prepare(self, facts: Mapping[str, Any]) -> Result | None:
+        """Look at what the folder holds, and keep the options there.
+
+        Parameters
+        ----------
+        facts
+            What must be the same when a training goes on, besides its options.
+
+        Returns
+        -------
+        Result or None
+            Of a training that is complete; there is nothing left to do then.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds a training with other options; the message tells which.
+        """
+        kept, state, result = (self.folder / name for name in ("options.yaml", "state.ckpt", "result.json"))
+        if not self.leads:
+            return None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.options.fresh or not (state.exists() and kept.exists()):
+            for path in (state, result):
+                path.unlink(missing_ok=True)
+            options_.written(self.options, kept, facts)
+            return None
+        changed = options_.differences(self.options, kept, facts)
+        if changed:
+            raise ValueError(
+                f"{self.folder} holds a training with other options: {'; '.join(changed)}. "
+                "Give the same options, another --out, or --fresh to begin anew"
+            )
+        return Result(**json.loads(result.read_text())) if result.exists() else None
+
+    def run(self, model: LightningModule, data: LightningDataModule) -> Result:
+        """Train, from the last state if there is one; the model then has the averaged weights.
 
         Parameters
         ----------
@@ -140,68 +195,98 @@ class Fitting:
 
         Returns
         -------
-        LightningModule
-            With the averaged weights.
+        Result
+            Not written yet, see :meth:`finish`.
 
         Raises
         ------
-        ValueError
-            If the folder holds the state of a training with other options.
+        KeyboardInterrupt
+            If it was interrupted; the state is kept.
         """
-        import torch
-        from pytorch_lightning import Trainer
-        from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint
-        from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-
-        from molaug.generators.learned.progress import TimeToFinish
-
-        folder = self.out / STATE
-        state = self._state(folder)
         if self.options.threads:
             torch.set_num_threads(self.options.threads)
+        state = self.folder / "state.ckpt"
+        if state.exists() and self.leads:
+            print(f"going on from {state}", file=sys.stderr, flush=True)
+        account, averaging = TimeToFinish(), Averaging()
         logger = CSVLogger if self.options.log == "csv" else TensorBoardLogger
-        trainer = Trainer(
-            **vars(self.options.trainer),
-            default_root_dir=folder,
-            logger=logger(save_dir=folder, name="logs"),
-            callbacks=[
-                EMAWeightAveraging(decay=0.999),
-                ModelCheckpoint(
-                    dirpath=folder,
-                    filename="state",
-                    train_time_interval=timedelta(minutes=5),
-                    enable_version_counter=False,
-                ),
-                TimeToFinish(),
-            ],
-        )
-        trainer.fit(model, datamodule=data, ckpt_path=state, weights_only=False)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        return model
-
-    def _state(self, folder: Path) -> Path | None:
-        """Return the state to go on from, and keep the options beside it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        written = {k: v for k, v in self.options.as_dict().items() if k not in _FREE}
-        text = yaml.safe_dump(_plain(written), sort_keys=True)
-        options, state = folder / "options.yaml", folder / "state.ckpt"
-        if self.options.fresh or not state.exists():
-            options.write_text(text)
-            state.unlink(missing_ok=True)
-            return None
-        if options.exists() and options.read_text() != text:
-            raise ValueError(
-                f"{folder} holds the state of a training with other options ({options}); "
-                "give the same options, another --out, or --fresh to begin anew"
+        with quiet():
+            trainer = Trainer(
+                **vars(self.options.trainer),
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                default_root_dir=self.folder,
+                logger=logger(save_dir=self.folder, name="logs"),
+                callbacks=[averaging, account, _Reseeding(self.options.seed), _states(self.folder)],
             )
-        print(f"going on from {state}", file=sys.stderr, flush=True)
-        return state
+            try:
+                trainer.fit(model, datamodule=data, ckpt_path=state if state.exists() else None, weights_only=False)
+            except SystemExit as ended:  # what Lightning makes of Ctrl-C
+                if trainer.interrupted:
+                    raise KeyboardInterrupt from ended
+                raise
+            averaging.settle(model)
+            trainer.save_checkpoint(state)
+            (metrics,) = trainer.validate(model, datamodule=data, verbose=False)
+        return Result(
+            seconds=account.seconds,
+            molecules=account.molecules,
+            steps=trainer.global_step,
+            epochs=trainer.current_epoch,
+            metrics=dict(metrics),
+            hardware=hardware(trainer.num_devices * trainer.num_nodes, model.device),
+            command=self.command,
+        )
+
+    def finish(self, result: Result) -> None:
+        """Note that the training is complete.
+
+        Parameters
+        ----------
+        result
+            What was measured.
+        """
+        (self.folder / "result.json").write_text(json.dumps(asdict(result), indent=2) + "\n")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning from telling what a user needs not know: devices that are not there, hints, advertisements.
+
+    Yields
+    ------
+    None
+        Its warnings and messages are left out inside; errors are not.
+    """
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for module in ("pytorch_lightning", "lightning_fabric", "lightning_utilities", "torch"):
+                warnings.filterwarnings("ignore", module=module)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class _Reseeding(Callback):
+    """Gives every start of a training random numbers of its own, on each device others."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        torch.manual_seed(derived_seed(self._seed, "molaug.fit", trainer.global_step, trainer.global_rank))
+
+
+def _states(folder: Path) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="state",
+        train_time_interval=STATE_EVERY,
+        enable_version_counter=False,
+        save_on_exception=True,
+    )

@@ -39,11 +39,21 @@ class GraphData(LightningDataModule):
     cache
         Folder in which prepared molecules are kept.
     seed
-        Of the roots of SMILES orders.
+        Of the roots of SMILES orders, and of everything random in a training from the command line.
+    workers
+        Processes that prepare molecules.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range, or a condition is named twice.
 
     Examples
     --------
-    >>> data = GraphData(["tests/data/smiles.smi"])  # doctest: +SKIP
+    >>> from types import SimpleNamespace as Data
+    >>> data = GraphData([Data(smiles="CC"), Data(smiles="CCO")])
+    >>> data.domain["types"]["numbers"], data.domain["n_max"]
+    ([6, 8], 3)
     """
 
     def __init__(
@@ -54,18 +64,26 @@ class GraphData(LightningDataModule):
         batch_size: int = 128,
         cache: str | None = None,
         seed: int = 0,
+        workers: int = 1,
     ) -> None:
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected at least 1")
+        if len(set(conditions)) < len(conditions):
+            raise ValueError(f"conditions are {list(conditions)}; expected each once")
         self.source, self.conditions, self.max_heavy = source, tuple(conditions), max_heavy
-        self.batch_size, self.cache, self.seed = batch_size, cache, seed
+        self.batch_size, self.cache, self.seed, self.workers = batch_size, cache, seed, workers
 
     @cached_property
     def molecules(self) -> Molecules:
         """The prepared molecules of all parts."""
         return Molecules.read(
-            self.source, columns=self.conditions, max_heavy=self.max_heavy, cache=self.cache, seed=self.seed
+            self.source,
+            columns=self.conditions,
+            max_heavy=self.max_heavy,
+            cache=self.cache,
+            seed=self.seed,
+            workers=self.workers,
         )
 
     @cached_property
@@ -74,6 +92,11 @@ class GraphData(LightningDataModule):
 
         ``types`` (of :class:`~molaug.generators.graph.kekule.AtomTypes`), ``n_max``, ``size_histogram`` (index:
         atoms), ``atom_prior``, ``bond_prior``, ``conditions`` (mean and standard deviation of each by name).
+
+        Raises
+        ------
+        ValueError
+            If a condition has no value there.
         """
         molecules, train = self.molecules, self.train_rows
         graphs = molecules.graphs.take(train)
@@ -83,6 +106,9 @@ class GraphData(LightningDataModule):
         pairs = np.bincount(graphs.bonds[:, i, j][there], minlength=BOND_ORDERS).astype(float)
         sizes = np.bincount(graphs.sizes, minlength=graphs.n_max + 1).astype(float)
         values = {name: column[train] for name, column in molecules.columns.items()}
+        for name, column in values.items():
+            if not np.isfinite(column).any():
+                raise ValueError(f"condition {name!r} has no value in the training part; leave it out")
         return {
             "types": {key: list(value) for key, value in asdict(molecules.types).items()},
             "n_max": graphs.n_max,

@@ -15,8 +15,8 @@ from rdkit.rdBase import BlockLogs
 #: Bond orders by their index: none, single, double, triple.
 BOND_ORDERS = 4
 
-_KINDS = (None, Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
-_ORDERS = {kind: order for order, kind in enumerate(_KINDS)}
+_KINDS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
+_ORDERS = {kind: order for order, kind in _KINDS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,8 @@ class AtomTypes:
         for mol in mols:
             kekule = _kekule(mol)
             for atom in kekule.GetAtoms():
+                if atom.GetAtomicNum() <= 1:
+                    continue  # deuterium, say
                 bonds = sum(_ORDERS.get(bond.GetBondType(), 0) for bond in atom.GetBonds())
                 key = (atom.GetAtomicNum(), atom.GetFormalCharge())
                 highest[key] = max(highest[key], bonds)
@@ -100,20 +102,22 @@ class AtomTypes:
     def _places(self) -> dict[tuple[int, int], int]:
         return {key: k for k, key in enumerate(zip(self.numbers, self.charges, strict=True))}
 
-    def index(self, atom: Chem.Atom) -> int | None:
-        """Return the type of an atom, or None if there is no such type.
+    def index_of(self, number: int, charge: int) -> int | None:
+        """Return the place of a type, or None if there is no such type.
 
         Parameters
         ----------
-        atom
-            Any atom.
+        number
+            Atomic number.
+        charge
+            Formal charge.
 
         Returns
         -------
         int or None
             Place in the order of the types.
         """
-        return self._places.get((atom.GetAtomicNum(), atom.GetFormalCharge()))
+        return self._places.get((number, charge))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -235,39 +239,111 @@ def encode(mols: Sequence[Chem.Mol], types: AtomTypes, n_max: int) -> tuple[Keku
 
 
 def _read(mol: Chem.Mol, types: AtomTypes, n_max: int) -> str | tuple[list[int], list[tuple[int, int, int]]]:
+    read = kekule_graph(mol)
+    if isinstance(read, str):
+        return read
+    if not 0 < len(read.numbers) <= n_max:
+        return f"{len(read.numbers)} heavy atoms; there is room for {n_max}"
+    kinds = []
+    for number, charge in zip(read.numbers, read.charges, strict=True):
+        kind = types.index_of(number, charge)
+        if kind is None:
+            name = Chem.GetPeriodicTable().GetElementSymbol(number) + (f"{charge:+d}" if charge else "")
+            return f"atom {name} is of no known type ({', '.join(types.names)})"
+        kinds.append(kind)
+    return kinds, read.bonds
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KekuleGraph:
+    """One molecule of heavy atoms, before atom types are known.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers.
+    charges
+        Formal charges.
+    bonds
+        Atoms i and j of each bond, and its order.
+    """
+
+    numbers: list[int]
+    charges: list[int]
+    bonds: list[tuple[int, int, int]]
+
+
+def kekule_graph(mol: Chem.Mol) -> KekuleGraph | str:
+    """Read one molecule, or say why it cannot be written as a graph of this kind.
+
+    Parameters
+    ----------
+    mol
+        Sanitised; explicit hydrogens are taken off.
+
+    Returns
+    -------
+    KekuleGraph or str
+        The reason if it has several fragments, atoms that are no elements or hydrogens that stay, unpaired electrons, bonds other than single, double and triple, or
+        hydrogens other than those that its valences imply.
+
+    Examples
+    --------
+    >>> kekule_graph(Chem.MolFromSmiles("C#N")).bonds
+    [(0, 1, 3)]
+    >>> kekule_graph(Chem.MolFromSmiles("[CH3]"))
+    'atom C has an unpaired electron'
+    """
     kekule = _kekule(mol)
-    if not 0 < kekule.GetNumAtoms() <= n_max:
-        return f"{kekule.GetNumAtoms()} heavy atoms; there is room for {n_max}"
     if len(Chem.GetMolFrags(kekule)) > 1:
         return "several fragments"
-    kinds = []
-    for atom in kekule.GetAtoms():
-        kind = types.index(atom)
-        if kind is None:
-            charge = atom.GetFormalCharge()
-            name = atom.GetSymbol() + (f"{charge:+d}" if charge else "")
-            return f"atom {name} is of no known type ({', '.join(types.names)})"
+    numbers, charges = [], []
+    for k in range(kekule.GetNumAtoms()):  # by index: RDKit's iterators cost several times as much
+        atom = kekule.GetAtomWithIdx(k)
+        if atom.GetAtomicNum() <= 1:
+            return f"atom {atom.GetSymbol()} is no heavy atom"
         if atom.GetNumRadicalElectrons():
             return f"atom {atom.GetSymbol()} has an unpaired electron"
-        kinds.append(kind)
-    pairs = []
-    for bond in kekule.GetBonds():
+        numbers.append(atom.GetAtomicNum())
+        charges.append(atom.GetFormalCharge())
+    bonds = []
+    for k in range(kekule.GetNumBonds()):
+        bond = kekule.GetBondWithIdx(k)
         order = _ORDERS.get(bond.GetBondType())
         if order is None:
             return f"a bond of order {bond.GetBondType()}"
-        pairs.append((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), order))
-    return kinds, pairs
+        bonds.append((bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), order))
+    odd = _not_implied(kekule)
+    if odd is not None:
+        return f"atom {odd.GetSymbol()} has {odd.GetTotalNumHs()} hydrogens, not what its valence implies"
+    return KekuleGraph(numbers=numbers, charges=charges, bonds=bonds)
 
 
 def _kekule(mol: Chem.Mol) -> Chem.Mol:
     with BlockLogs():
-        kekule = Chem.RemoveHs(mol, sanitize=False) if _has_hydrogens(mol) else Chem.Mol(mol)
-        Chem.Kekulize(kekule, clearAromaticFlags=True)
-    return kekule
+        if any(mol.GetBondWithIdx(k).GetIsAromatic() for k in range(mol.GetNumBonds())):
+            mol = Chem.Mol(mol)
+            Chem.Kekulize(mol, clearAromaticFlags=True)
+        if mol.GetNumHeavyAtoms() < mol.GetNumAtoms():  # after the bonds: those of pyrrole depend on its hydrogen
+            mol = Chem.RemoveHs(mol, updateExplicitCount=True, sanitize=False)
+    return mol
 
 
-def _has_hydrogens(mol: Chem.Mol) -> bool:
-    return any(atom.GetAtomicNum() == 1 for atom in mol.GetAtoms())
+def _not_implied(kekule: Chem.Mol) -> Chem.Atom | None:
+    """Return the first atom that would have another number of hydrogens if they were left to be implied."""
+    atoms = [kekule.GetAtomWithIdx(k) for k in range(kekule.GetNumAtoms())]
+    stated = [atom.GetIdx() for atom in atoms if atom.GetNoImplicit() or atom.GetNumExplicitHs()]
+    if not stated:
+        return None
+    implied = Chem.Mol(kekule)
+    for k in stated:
+        implied.GetAtomWithIdx(k).SetNoImplicit(False)
+        implied.GetAtomWithIdx(k).SetNumExplicitHs(0)
+    implied.UpdatePropertyCache(strict=False)
+    for k in stated:
+        if implied.GetAtomWithIdx(k).GetTotalNumHs() != atoms[k].GetTotalNumHs():
+            return atoms[k]
+    return None
 
 
 def drawn(graphs: KekuleGraphs, types: AtomTypes) -> list[Chem.Mol]:
@@ -302,8 +378,8 @@ def drawn(graphs: KekuleGraphs, types: AtomTypes) -> list[Chem.Mol]:
     return mols
 
 
-def smiles_orders(mol: Chem.Mol, n_max: int) -> NDArray[np.uint8]:
-    """Return the orders in which SMILES rooted at each of the heavy atoms write them.
+def smiles_orders(mol: Chem.Mol, n_max: int, *, roots: Sequence[int] | None = None) -> NDArray[np.uint8]:
+    """Return the orders in which SMILES rooted at each of some heavy atoms write them.
 
     Parameters
     ----------
@@ -311,11 +387,13 @@ def smiles_orders(mol: Chem.Mol, n_max: int) -> NDArray[np.uint8]:
         Without explicit hydrogens.
     n_max
         Length of an order; the places behind the last atom keep their numbers.
+    roots
+        Atoms to begin at; every atom by default.
 
     Returns
     -------
     NDArray[np.uint8]
-        Shape (n_atoms, n_max), one order for each root.
+        Shape (n_roots, n_max), one order for each root.
 
     Examples
     --------
@@ -323,9 +401,10 @@ def smiles_orders(mol: Chem.Mol, n_max: int) -> NDArray[np.uint8]:
     [[0, 1, 2, 3], [1, 0, 2, 3], [2, 1, 0, 3]]
     """
     n = mol.GetNumAtoms()
-    orders = np.tile(np.arange(n_max, dtype=np.uint8), (n, 1))  # (n_atoms, n_max)
+    roots = range(n) if roots is None else roots
+    orders = np.tile(np.arange(n_max, dtype=np.uint8), (len(roots), 1))  # (n_roots, n_max)
     with BlockLogs():
-        for root in range(n):
+        for k, root in enumerate(roots):
             Chem.MolToSmiles(mol, rootedAtAtom=root, isomericSmiles=False)
-            orders[root, :n] = np.fromstring(mol.GetProp("_smilesAtomOutputOrder")[1:-1].rstrip(","), np.uint8, sep=",")
+            orders[k, :n] = [int(number) for number in mol.GetProp("_smilesAtomOutputOrder")[1:-1].split(",") if number]
     return orders

@@ -33,8 +33,18 @@ class GraphFlow(LightningModule):
         What the data are like: :attr:`molaug.generators.graph.data.GraphData.domain`.
     ordered
         SMILES order, which converges far faster; False for the permutation-invariant mode.
-    width, layers, heads, pair_width, pair_updates, walk_steps
-        Of the network, see :class:`~molaug.generators.graph.network.GraphDenoiser`.
+    width
+        Features of an atom in the network (:class:`~molaug.generators.graph.network.GraphDenoiser`).
+    layers
+        Layers of the network.
+    heads
+        Heads of its attention.
+    pair_width
+        Features of a pair of atoms.
+    pair_updates
+        Update the features of pairs in every layer.
+    walk_steps
+        Longest random walk of the structural features.
     learning_rate
         At its peak, of AdamW.
     warmup
@@ -112,7 +122,6 @@ class GraphFlow(LightningModule):
         self.scheduler = GraphFlowScheduler(
             atom_prior=tuple(domain["atom_prior"]), bond_prior=tuple(domain["bond_prior"]), distortion=distortion
         )
-
         self._forward: Callable[..., tuple[Tensor, Tensor]] = self.network.forward
 
     def on_train_start(self) -> None:
@@ -179,8 +188,8 @@ class GraphFlow(LightningModule):
         self.log("val_loss", loss, batch_size=n, sync_dist=True)
 
     def on_validation_epoch_start(self) -> None:
-        """Sample molecules with the averaged weights and log how good they are."""
-        if self.trainer.sanity_checking or not self.hparams["validation_samples"]:
+        """Sample molecules with the averaged weights and log how good they are; one of several devices does."""
+        if self.trainer.sanity_checking or not self.hparams["validation_samples"] or not self.trainer.is_global_zero:
             return
         samples = self.pipeline()(
             self.hparams["validation_samples"], num_inference_steps=self.hparams["validation_steps"], seed=0

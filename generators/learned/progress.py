@@ -66,24 +66,56 @@ def warmup_cosine(step: int, fraction: float, warmup: int, floor: float = 0.03) 
 
 
 class TimeToFinish(Callback):
-    """Prints a line every so often: step, loss, graphs per second and the time to the end."""
+    """Prints how far a training is, and keeps account of it over interruptions.
+
+    Every so often a line tells step, loss, molecules per second and the time to the end, and every validation
+    prints what it found. Wall time and molecules seen are kept in the state from which a training goes on.
+
+    Parameters
+    ----------
+    every
+        Seconds between lines.
+    """
 
     def __init__(self, every: float = 30.0) -> None:
         self.every = every
-        self._printed = self._began = 0.0
+        self._before = {"seconds": 0.0, "molecules": 0}
         self._seen = 0
-        self._done = 0.0
+        self._began: float | None = None
+        self._ended: float | None = None
+        self._printed = self._done = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the training, validation included, interruptions not."""
+        if self._began is None:
+            return self._before["seconds"]
+        return self._before["seconds"] + (self._ended or time.monotonic()) - self._began
+
+    @property
+    def molecules(self) -> int:
+        """Molecules trained on, each as often as it was seen."""
+        return int(self._before["molecules"]) + self._seen
+
+    def state_dict(self) -> dict[str, Any]:  # noqa: D102 -- Lightning's
+        return {"seconds": self.seconds, "molecules": self.molecules}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:  # noqa: D102 -- Lightning's
+        self._before = dict(state_dict)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: D102 -- Lightning's
         self._began = self._printed = time.monotonic()
-        self._seen, self._done = 0, fraction_done(trainer)
+        self._seen, self._ended, self._done = 0, None, fraction_done(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: D102 -- Lightning's
+        self._ended = time.monotonic()
 
     def on_train_batch_end(  # noqa: D102 -- Lightning's
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         self._seen += len(next(iter(batch.values()))) * trainer.world_size
         now = time.monotonic()
-        if now - self._printed < self.every or not trainer.is_global_zero:
+        if now - self._printed < self.every or not trainer.is_global_zero or self._began is None:
             return
         self._printed = now
         elapsed, done = now - self._began, fraction_done(trainer)
@@ -94,6 +126,16 @@ class TimeToFinish(Callback):
             f"{self._seen / elapsed:.0f} molecules/s  {100 * done:.1f} % done, {_clock(left)} to go",
             flush=True,
         )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: D102 -- Lightning's
+        if trainer.sanity_checking or not trainer.is_global_zero:
+            return
+        found = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith(_VALIDATION)}
+        print("validation: " + ", ".join(f"{key} {value:.4f}" for key, value in sorted(found.items())), flush=True)
+
+
+#: Names of metrics that a validation gives begin with one of these.
+_VALIDATION = ("val_", "sampled_")
 
 
 def _clock(seconds: float) -> str:
