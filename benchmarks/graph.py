@@ -273,7 +273,9 @@ def peers(held: Known, n: int, generator: Drawn | None) -> None:
         far = [number(tier and tier.distances[q].held_out) for tier in both for q in QUANTITIES]
         easy = [number(tier and tier.figures.get("synthetic accessibility 50%"), 2) for tier in both]
         row(name, *far, *easy)
-    print(f"\nBRICS cuts {percent(round(1000 * decomposable(train[:: max(1, len(train) // 1000)][:1000])), 1000)} %")
+    some = train[:: max(1, len(train) // 1000)][:1000]
+    cut = percent(round(len(some) * decomposable(some)), len(some))
+    print(f"\nBRICS finds a bond to cut in {cut} % of {len(some):,} training molecules.")
 
 
 def curve_of_log(folder: Path, hours: float | None) -> Iterator[dict[str, float]]:
