@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
+from rdkit.rdBase import BlockLogs
 from scipy.optimize import linear_sum_assignment
 
 from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, encode, smiles_orders
@@ -21,8 +23,77 @@ Composition = Mapping[str, int | Sequence[int | None]] | str
 #: A number of heavy atoms, a least and a greatest one, or weights by number.
 Size = int | Sequence[int] | Mapping[int, float]
 
-#: Mandatory places outweigh any probability.
-_MANDATORY = 1e6
+#: Scores count as at most this much below the best of an atom.
+_DEEPEST = 1e4
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Steering:
+    """All that is asked for in terms of a generator's atom types and sizes, free of contradictions.
+
+    Parameters
+    ----------
+    weights
+        Probability of each number of heavy atoms, shape (n_max + 1,).
+    fragment
+        What stands in every molecule.
+    counts
+        How many atoms of each element are added to the fragment.
+    """
+
+    weights: NDArray[np.float64]
+    fragment: Fragment | None = None
+    counts: Counts | None = None
+
+    @classmethod
+    def of(
+        cls,
+        types: AtomTypes,
+        histogram: Sequence[float],
+        *,
+        n_atoms: Size | None = None,
+        composition: Composition | None = None,
+        fragment: str | None = None,
+    ) -> Steering:
+        """Read what is asked for.
+
+        Parameters
+        ----------
+        types
+            The types that there are.
+        histogram
+            How frequent each number of heavy atoms is in the training data, by number.
+        n_atoms
+            See :data:`Size`.
+        composition
+            See :data:`Composition`; the atoms of the fragment count.
+        fragment
+            SMILES, see :meth:`Fragment.of`.
+
+        Returns
+        -------
+        Steering
+            Ready for the sampler.
+
+        Raises
+        ------
+        ValueError
+            If something cannot be read, or the wishes contradict each other or the types.
+        """
+        n_max = len(histogram) - 1
+        grown = None if fragment is None else Fragment.of(fragment, types, n_max)
+        if composition is None:
+            return cls(fragment=grown, weights=size_weights(n_atoms, histogram, least=_least(grown)))
+        counts, exact = Counts.of(composition, types, n_max)
+        if grown is not None:
+            counts = counts.around(grown.graphs.atoms[0, : len(grown)])
+        size = exact if n_atoms is None else n_atoms
+        weights = size_weights(size, histogram, least=_least(grown), counts=counts)
+        return cls(fragment=grown, weights=weights, counts=counts if grown is None else counts.added())
+
+
+def _least(fragment: Fragment | None) -> int:
+    return 1 if fragment is None else len(fragment) + 1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +121,8 @@ class Fragment:
         Parameters
         ----------
         smiles
-            Any hydrogen may give way to another atom; where the SMILES has attachment points (``*``), these only.
+            Any hydrogen may give way to another atom; where the SMILES has attachment points (``*``), those of the
+            atoms that bear these only. Stereo and isotopes are not looked at.
         types
             The types that there are.
         n_max
@@ -66,23 +138,13 @@ class Fragment:
         ValueError
             If it cannot be read, holds an unknown atom, leaves no room, or nothing can be bonded to it.
         """
-        mol = parse(smiles)
-        if mol is None:
-            raise ValueError(f"the fragment {smiles!r} cannot be read; expected a SMILES")
-        marked = {n.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 0 for n in a.GetNeighbors()}
-        for atom in mol.GetAtoms():
-            atom.SetBoolProp("open", atom.GetIdx() in marked if marked else True)
-        bare = Chem.RWMol(mol)
-        for index in sorted((a.GetIdx() for a in mol.GetAtoms() if a.GetAtomicNum() == 0), reverse=True):
-            bare.RemoveAtom(index)
-        Chem.SanitizeMol(bare)
+        bare, shut = _opened(smiles)
         graphs, (reason,) = encode([bare], types, n_max)
         if reason is not None:
             raise ValueError(f"the fragment {smiles!r} cannot be used: {reason}")
         size = int(graphs.sizes[0])
         if size >= n_max:
             raise ValueError(f"the fragment {smiles!r} has {size} heavy atoms and molecules at most {n_max}")
-        shut = np.array([not atom.GetBoolProp("open") for atom in bare.GetAtoms()])  # (n_atoms,)
         spare = np.array(types.valences)[graphs.atoms[0, :size]] - graphs.bonds[0, :size, :size].sum(1)
         if not (spare[~shut] > 0).any():
             raise ValueError(f"the fragment {smiles!r} has no atom that could take a further bond")
@@ -97,15 +159,32 @@ class Counts:
 
     Parameters
     ----------
+    symbols
+        The elements, in the order of the limits.
     elements
         For each atom type the place of its element in the limits.
-    least, greatest
-        Limits, shape (n_elements,).
+    least
+        Lower limits, shape (n_elements,).
+    greatest
+        Upper limits, shape (n_elements,).
+    held
+        Atoms of a fragment among them, shape (n_elements,).
+
+    Examples
+    --------
+    >>> types = AtomTypes(numbers=(6, 7, 8), charges=(0, 0, 0), valences=(4, 3, 2))
+    >>> counts, _ = Counts.of({"C": [2, None], "N": 1}, types, 9)
+    >>> counts.least.tolist(), counts.greatest.tolist()
+    ([2, 1, 0], [9, 1, 9])
+    >>> counts.assign(np.array([[0.0, 1.0, 2.0], [0.0, 3.0, 4.0], [0.0, 1.0, 5.0], [0.0, 0.0, 6.0]])).tolist()
+    [0, 1, 0, 2]
     """
 
+    symbols: tuple[str, ...]
     elements: NDArray[np.intp]
     least: NDArray[np.intp]
     greatest: NDArray[np.intp]
+    held: NDArray[np.intp]
 
     @classmethod
     def of(cls, composition: Composition, types: AtomTypes, n_max: int) -> tuple[Counts, int | None]:
@@ -133,25 +212,60 @@ class Counts:
             If an element is unknown or the limits contradict each other.
         """
         symbols = [Chem.GetPeriodicTable().GetElementSymbol(number) for number in types.numbers]
-        names = list(dict.fromkeys(symbols))
-        least, greatest = np.zeros(len(names), dtype=np.intp), np.full(len(names), n_max)
+        names = tuple(dict.fromkeys(symbols))
         exact = isinstance(composition, str)
         wanted: Mapping[str, Any] = _formula(composition) if isinstance(composition, str) else composition
-        if exact:
-            greatest[:] = 0
+        least = np.zeros(len(names), dtype=np.intp)
+        greatest = np.full(len(names), 0 if exact else n_max, dtype=np.intp)
         for symbol, limits in wanted.items():
             if symbol not in names:
                 raise ValueError(f"composition names {symbol!r}; expected some of {', '.join(names)} (no hydrogen)")
-            low, high = (limits, limits) if isinstance(limits, int) else tuple(limits)
             k = names.index(symbol)
-            least[k], greatest[k] = low or 0, n_max if high is None else high
-            if not 0 <= least[k] <= greatest[k]:
-                raise ValueError(f"composition asks for {limits!r} {symbol}; expected a least and a greatest number")
+            least[k], greatest[k] = _limits(symbol, limits, n_max)
         if least.sum() > n_max:
             raise ValueError(f"composition asks for {least.sum()} heavy atoms; molecules have at most {n_max}")
         places = np.array([names.index(symbol) for symbol in symbols])
-        counts = cls(elements=places, least=least, greatest=np.minimum(greatest, n_max))
+        counts = cls(symbols=names, elements=places, least=least, greatest=greatest, held=np.zeros_like(least))
         return counts, int(least.sum()) if exact else None
+
+    def around(self, atoms: NDArray[np.integer]) -> Counts:
+        """Return the limits of molecules that hold a fragment.
+
+        Parameters
+        ----------
+        atoms
+            Types of its atoms, shape (n_fragment,).
+
+        Returns
+        -------
+        Counts
+            At least the fragment is there.
+
+        Raises
+        ------
+        ValueError
+            If the fragment has more of an element than the composition allows.
+        """
+        held = np.bincount(self.elements[atoms], minlength=len(self.symbols))  # (n_elements,)
+        for symbol, there, most in zip(self.symbols, held, self.greatest, strict=True):
+            if there > most:
+                raise ValueError(f"the fragment has {there} {symbol}, of which the composition allows {most}")
+        return replace(self, least=np.maximum(self.least, held), held=held)
+
+    def added(self) -> Counts:
+        """Return the limits of what is added to the fragment.
+
+        Returns
+        -------
+        Counts
+            Without the atoms of the fragment.
+        """
+        return replace(
+            self,
+            least=np.maximum(self.least - self.held, 0),
+            greatest=self.greatest - self.held,
+            held=np.zeros_like(self.held),
+        )
 
     def assign(self, scores: NDArray[np.floating]) -> NDArray[np.intp]:
         """Return the types of highest total score within the limits.
@@ -159,7 +273,8 @@ class Counts:
         Parameters
         ----------
         scores
-            Shape (n_atoms, n_types), for instance logits with Gumbel noise: the types are then a draw.
+            Shape (n_atoms, n_types), for instance log-probabilities with Gumbel noise: the types are then a draw. There
+            are as many atoms as the limits can be met with.
 
         Returns
         -------
@@ -167,18 +282,17 @@ class Counts:
             Shape (n_atoms,).
         """
         n = len(scores)
-        best = np.full((n, len(self.least)), -np.inf)  # (n_atoms, n_elements): the best type of each element
-        for k in range(len(self.least)):
-            best[:, k] = scores[:, self.elements == k].max(1)
+        scores = np.maximum(scores, scores.max(1, keepdims=True) - _DEEPEST)
+        best = np.stack([scores[:, self.elements == k].max(1) for k in range(len(self.symbols))], 1)  # (n, n_elements)
+        # a column for every atom that an element may have; those that it must have outweigh all else
+        mandatory = 1.0 + 2.0 * n * float(np.ptp(best, 1).max(initial=0.0))
         columns, bonus = [], []
         for k, (low, high) in enumerate(zip(self.least, np.minimum(self.greatest, n), strict=True)):
             columns += [k] * int(high)
-            bonus += [_MANDATORY] * int(low) + [0.0] * int(high - low)
-        gain = best[:, columns] + np.array(bonus)
-        _, chosen = linear_sum_assignment(np.maximum(gain, -1e9), maximize=True)
-        elements = np.array(columns)[chosen]
-        masked = np.where(self.elements[None] == elements[:, None], scores, -np.inf)  # (n_atoms, n_types)
-        found: NDArray[np.intp] = masked.argmax(1)
+            bonus += [mandatory] * int(low) + [0.0] * int(high - low)
+        _, chosen = linear_sum_assignment(best[:, columns] + np.array(bonus), maximize=True)
+        elements = np.array(columns, dtype=np.intp)[chosen]  # (n_atoms,)
+        found: NDArray[np.intp] = np.where(self.elements == elements[:, None], scores, -np.inf).argmax(1)
         return found
 
 
@@ -190,7 +304,7 @@ def size_weights(
     Parameters
     ----------
     size
-        What is asked for; the histogram by default.
+        What is asked for; as in the histogram by default, or evenly where that has nothing that is possible.
     histogram
         Of the training data, by number.
     least
@@ -209,26 +323,63 @@ def size_weights(
         If nothing is left.
     """
     n_max = len(histogram) - 1
-    weights = np.array(histogram, dtype=float)
     numbers = np.arange(n_max + 1)
-    if isinstance(size, int):
-        weights = (numbers == size).astype(float)
-    elif isinstance(size, Mapping):
-        weights = np.array([float(size.get(k, 0.0)) for k in range(n_max + 1)])
-    elif size is not None:
-        low, high = size
-        within = (numbers >= low) & (numbers <= high)
-        # sizes that the data do not have are drawn evenly
-        weights = np.where(within, weights, 0.0) if weights[within].sum() else within.astype(float)
-    least = max(least, 1, int(counts.least.sum()) if counts is not None else 1)
-    greatest = int(counts.greatest.sum()) if counts is not None else n_max
-    weights = np.where((numbers >= least) & (numbers <= greatest), weights, 0.0)
+    least = max(least, 1, 1 if counts is None else int(counts.least.sum()))
+    greatest = n_max if counts is None else min(n_max, int(counts.greatest.sum()))
+    low, high = (least, greatest) if size is None or isinstance(size, Mapping) else _range(size)
+    within = (numbers >= max(low, least)) & (numbers <= min(high, greatest))
+    if isinstance(size, Mapping):
+        weights = np.array([float(size.get(k, 0.0)) for k in numbers.tolist()])
+    else:
+        weights = np.array(histogram, dtype=float)
+        if not weights[within].sum():
+            weights = np.ones(n_max + 1)  # sizes that the data do not have are drawn evenly
+    weights = np.where(within, weights, 0.0)
     if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.sum() > 0):
         raise ValueError(
-            f"no size is left: {size!r} atoms were asked for; fragment, composition and network allow "
-            f"{least} to {min(greatest, n_max)}"
+            f"no size is left: {size!r} heavy atoms were asked for; fragment, composition and network allow "
+            f"{least} to {greatest}"
         )
-    return weights / weights.sum()
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
+
+
+def _range(size: Any) -> tuple[int, int]:
+    bounds = (size, size) if isinstance(size, Integral) else tuple(size) if isinstance(size, Sequence) else ()
+    if len(bounds) != 2 or not all(isinstance(bound, Integral) for bound in bounds):
+        raise ValueError(f"{size!r} heavy atoms; expected a number, a least and a greatest one, or weights by number")
+    return int(bounds[0]), int(bounds[1])
+
+
+def _limits(symbol: str, limits: Any, n_max: int) -> tuple[int, int]:
+    bounds = (limits, limits) if isinstance(limits, Integral) else tuple(limits) if isinstance(limits, Sequence) else ()
+    if len(bounds) == 2 and all(bound is None or isinstance(bound, Integral) for bound in bounds):
+        low, high = int(bounds[0] or 0), n_max if bounds[1] is None else int(bounds[1])
+        if 0 <= low <= high:
+            return low, min(high, n_max)
+    raise ValueError(f"composition asks for {limits!r} {symbol}; expected a number, or a least and a greatest one")
+
+
+def _opened(smiles: str) -> tuple[Chem.Mol, NDArray[np.bool_]]:
+    """Return a fragment without attachment points, and which atoms take no further bond, shape (n_atoms,)."""
+    mol = parse(smiles)
+    if mol is None:
+        raise ValueError(f"the fragment {smiles!r} cannot be read; expected a SMILES")
+    points = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]
+    bonds = [bond for point in points for bond in point.GetBonds()]
+    if len(bonds) != len(points) or any(bond.GetBondType() != Chem.BondType.SINGLE for bond in bonds):
+        raise ValueError(f"the fragment {smiles!r} has an attachment point (*) that is not at the end of a single bond")
+    bearing = {bond.GetOtherAtomIdx(point.GetIdx()) for point, bond in zip(points, bonds, strict=True)}
+    for atom in mol.GetAtoms():
+        atom.SetBoolProp("_open", not points or atom.GetIdx() in bearing)
+    for point in points:
+        point.SetAtomicNum(1)  # a hydrogen leaves what bears it complete, the nitrogen of pyrrole for one
+        point.SetIsotope(0)
+        point.SetAtomMapNum(0)
+    with BlockLogs():
+        Chem.SanitizeMol(mol)
+        bare = Chem.RemoveHs(mol)
+    return bare, np.array([not atom.GetBoolProp("_open") for atom in bare.GetAtoms()])
 
 
 def _formula(text: str) -> dict[str, int]:
