@@ -284,8 +284,8 @@ def kekule_graph(mol: Chem.Mol) -> KekuleGraph | str:
     Returns
     -------
     KekuleGraph or str
-        The reason if it has several fragments, atoms that are no elements or hydrogens that stay, unpaired electrons, bonds other than single, double and triple, or
-        hydrogens other than those that its valences imply.
+        The reason if it has several fragments, atoms that are no elements, hydrogens that stay, unpaired electrons,
+        bonds other than single, double and triple, or hydrogens other than those that its valences imply.
 
     Examples
     --------

@@ -35,8 +35,10 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         Atoms of a molecule at most.
     width
         Features of an atom.
-    layers, heads
+    layers
         Of the transformer.
+    heads
+        Of its attention; they share the width.
     pair_width
         Features of a pair.
     pair_updates
@@ -161,7 +163,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         return c + self.condition(condition)
 
 
-class _Block(nn.Module):
+class _Block(nn.Module):  # type: ignore[misc]
     """Attention biased by the features of pairs, and a perceptron; both modulated by time and conditions."""
 
     def __init__(self, width: int, heads: int, pair_width: int, pair_updates: bool) -> None:
@@ -199,7 +201,7 @@ class _Block(nn.Module):
         return h, pair
 
 
-class _PairHead(nn.Module):
+class _PairHead(nn.Module):  # type: ignore[misc]
     """Bond orders of the pairs i < j, the same if i and j are exchanged."""
 
     def __init__(self, width: int, pair_width: int) -> None:

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
-
-
-@lru_cache(maxsize=64)
-def _indices(n_max: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    i, j = torch.triu_indices(n_max, n_max, 1, device=device)
-    return i, j
 
 
 def of_pairs(square: Tensor) -> Tensor:
@@ -32,7 +24,7 @@ def of_pairs(square: Tensor) -> Tensor:
     >>> of_pairs(torch.arange(9).reshape(1, 3, 3)).tolist()
     [[1, 2, 5]]
     """
-    i, j = _indices(square.shape[1], square.device)
+    i, j = torch.triu_indices(square.shape[1], square.shape[1], 1, device=square.device)
     return square[:, i, j]
 
 
@@ -42,22 +34,22 @@ def in_square(pairs: Tensor, n_max: int) -> Tensor:
     Parameters
     ----------
     pairs
-        Shape (n, n_pairs).
+        Shape (n, n_pairs) or (n, n_pairs, d).
     n_max
         Atoms.
 
     Returns
     -------
     Tensor
-        Shape (n, n_max, n_max), symmetric.
+        Shape (n, n_max, n_max) or (n, n_max, n_max, d), symmetric.
 
     Examples
     --------
     >>> in_square(torch.tensor([[1, 2, 3]]), 3).tolist()
     [[[0, 1, 2], [1, 0, 3], [2, 3, 0]]]
     """
-    i, j = _indices(n_max, pairs.device)
-    square = pairs.new_zeros(len(pairs), n_max, n_max)
+    i, j = torch.triu_indices(n_max, n_max, 1, device=pairs.device)
+    square = pairs.new_zeros(len(pairs), n_max, n_max, *pairs.shape[2:])
     square[:, i, j] = pairs
     square[:, j, i] = pairs
     return square

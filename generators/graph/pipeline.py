@@ -1,69 +1,30 @@
-"""The pipeline of the graph generator: a network, a scheduler and what is known of the data, and molecules out of them."""
+"""The pipeline of the graph generator: a network, a scheduler and what the data were like, kept as one checkpoint."""
 
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from numpy.typing import NDArray
-from rdkit import Chem
+from diffusers.utils import logging
 from torch import Tensor
 
-from molaug.generators.graph.kekule import BOND_ORDERS, AtomTypes, KekuleGraphs, drawn
+from molaug.generators.graph.kekule import AtomTypes
 from molaug.generators.graph.network import GraphDenoiser
-from molaug.generators.graph.pairs import in_square, of_pairs
-from molaug.generators.graph.projection import projected
-from molaug.generators.graph.scheduler import GraphFlowOutput, GraphFlowScheduler
-from molaug.generators.graph.scheduler import drawn as draw
-from molaug.generators.graph.steering import Composition, Counts, Fragment, Size, size_weights
+from molaug.generators.graph.samples import GraphSamples
+from molaug.generators.graph.sampling import BLOCK, Request, sample_block
+from molaug.generators.graph.scheduler import GraphFlowScheduler
+from molaug.generators.graph.steering import Composition, Size, Steering
 from molaug.generators.learned.checkpoints import checkpoint_folder
-from molaug.structures.chemistry.strict import strict_reason
-from molaug.structures.hashing import stream
 
-#: Rows are made in blocks of this size, each at its own place: a row's arithmetic is then the same whichever rows are
-#: asked for.
-BLOCK = 64
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class GraphSamples:
-    """Molecules as they leave the sampler, row by row.
-
-    Parameters
-    ----------
-    smiles
-        Canonical SMILES without stereo; None where even the projection found no sound molecule.
-    raw_smiles
-        What the network drew by itself, as drawn: it need not be valid.
-    raw_valid
-        Whether that is valid, strictly and as drawn, shape (n,).
-    graphs
-        The molecules as arrays, projected where ``raw_valid`` is false.
-    reasons
-        Why the raw graph is not valid, or None.
-    trajectory
-        The states at each step as graphs, the prior first; empty unless asked for.
-    cpu_seconds
-        CPU time that the rows took, of all threads.
-    """
-
-    smiles: tuple[str | None, ...]
-    raw_smiles: tuple[str, ...]
-    raw_valid: NDArray[np.bool_]
-    graphs: KekuleGraphs
-    reasons: tuple[str | None, ...]
-    trajectory: tuple[KekuleGraphs, ...]
-    cpu_seconds: float
-
-    def __len__(self) -> int:
-        return len(self.smiles)
+__all__ = ["GraphPipeline", "GraphSamples", "load_pipeline"]
 
 
 class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
@@ -78,6 +39,10 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
     domain
         What the data were like: :attr:`molaug.generators.graph.data.GraphData.domain`.
     """
+
+    if TYPE_CHECKING:
+        network: GraphDenoiser
+        scheduler: GraphFlowScheduler
 
     def __init__(
         self, network: GraphDenoiser, scheduler: GraphFlowScheduler, domain: Mapping[str, Any] | None = None
@@ -114,7 +79,6 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Names of the properties that may be asked for."""
         return tuple(self.config.domain["conditions"])
 
-    @torch.no_grad()
     def __call__(
         self,
         n: int = 1,
@@ -179,36 +143,43 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         if n < 0 or start < 0:
             raise ValueError(f"n={n}, start={start}; expected at least 0")
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}; expected more than 0")
-        grown = None if fragment is None else Fragment.of(fragment, self.types, self.n_max)
-        counts, exact = (None, None) if composition is None else Counts.of(composition, self.types, self.n_max)
-        wanted: Size | None = exact if n_atoms is None else n_atoms
-        weights = size_weights(
-            wanted,
-            self.config.domain["size_histogram"],
-            least=1 if grown is None else len(grown) + 1,
-            counts=counts,
-        )
-        self.scheduler.set_timesteps(num_inference_steps)
-        training = self.network.training
-        self.network.eval()
-        request = _Request(
+        for name, value, sound in (
+            ("temperature", temperature, temperature > 0),
+            ("guidance_scale", guidance_scale, guidance_scale >= 0),
+        ):
+            if not (sound and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}; expected a number {'>' if name == 'temperature' else '>='} 0")
+        request = Request(
             seed=seed,
             temperature=temperature,
             guidance=guidance_scale,
             condition=self._condition(properties),
-            weights=weights,
-            counts=counts,
-            fragment=grown,
+            steering=Steering.of(
+                self.types,
+                self.config.domain["size_histogram"],
+                n_atoms=n_atoms,
+                composition=composition,
+                fragment=fragment,
+            ),
         )
-        began = time.process_time()
-        blocks = range(start // BLOCK, -(-(start + n) // BLOCK)) if n else range(0)
+        self.scheduler.set_timesteps(num_inference_steps)
         self.set_progress_bar_config(disable=not progress)
-        pieces = [self._block(request, block, trajectory) for block in self.progress_bar(blocks)]
-        self.network.train(training)
-        kept = np.arange(start, start + n) - (blocks.start * BLOCK if n else 0)
-        return self._samples(pieces, kept, request, began)
+        began = time.process_time()
+        with _evaluating(self.network):
+            blocks = range(start // BLOCK, -(-(start + n) // BLOCK)) if n else range(0)
+            parts = [self._rows(request, block, start, start + n, trajectory) for block in self.progress_bar(blocks)]
+        return GraphSamples.joined(parts, self.n_max, time.process_time() - began)
+
+    def _rows(self, request: Request, block: int, start: int, stop: int, trajectory: bool) -> GraphSamples:
+        """Return the rows of a block that are in a range."""
+        first, fragment = block * BLOCK, request.steering.fragment
+        return GraphSamples.of(
+            sample_block(self.network, self.scheduler, request, block, trajectory=trajectory),
+            np.arange(max(start, first), min(stop, first + BLOCK)) - first,
+            self.types,
+            n_fixed=0 if fragment is None else len(fragment),
+            keep_elements=request.steering.counts is not None,
+        )
 
     def _condition(self, properties: Mapping[str, float] | None) -> Tensor | None:
         """Return standardised values and whether each is given, shape (1, 2 n_conditions)."""
@@ -219,95 +190,10 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
             if name not in scales:
                 known = ", ".join(scales) or "none: train with data.conditions"
                 raise ValueError(f"no property {name!r} to steer by; this generator knows {known}")
+            if not math.isfinite(properties[name]):
+                raise ValueError(f"property {name!r} is {properties[name]}; expected a finite number")
         values = [(properties[name] - mean) / sd if name in properties else 0.0 for name, (mean, sd) in scales.items()]
         return torch.tensor([values + [float(name in properties) for name in scales]], device=self.device)
-
-    def _block(self, request: _Request, block: int, trajectory: bool) -> _Block:
-        device, n_max, types = self.device, self.n_max, self.types
-        steps, n_pairs = len(self.scheduler.timesteps), n_max * (n_max - 1) // 2
-        rngs = [stream(request.seed, "molaug.graph", block * BLOCK + k) for k in range(BLOCK)]
-        sizes = np.array([rng.choice(n_max + 1, p=request.weights) for rng in rngs])  # (BLOCK,)
-        first = np.array([rng.integers(1 << 30) for rng in rngs])
-        uniform = np.stack([rng.random((1 + 3 * steps, n_max + n_pairs), dtype=np.float32) for rng in rngs], 1)
-        u = torch.from_numpy(uniform).to(device)  # (1 + 3 steps, BLOCK, n_max + n_pairs)
-        u_atoms, u_pairs = u[..., :n_max], u[..., n_max:]
-        mask = torch.arange(n_max, device=device) < torch.from_numpy(sizes).to(device)[:, None]  # (BLOCK, n_max)
-        there = of_pairs(mask[:, :, None] & mask[:, None])  # (BLOCK, n_pairs)
-        clamp = _Clamp.of(request.fragment, first, n_max, device)
-        state = clamp.laid(self.scheduler.prior(u_atoms[0], u_pairs[0]), mask, there)
-        states = [state]
-        for k in range(steps):
-            atom_logits, pair_logits = self._logits(state, mask, k, clamp.fixed, request)
-            pair_logits = pair_logits.masked_fill(clamp.closed[..., None] & _BONDED.to(device), -torch.inf)
-            if request.counts is not None:
-                gumbel = None if k == steps - 1 else [rng.gumbel(size=(n_max, len(types))) for rng in rngs]
-                atom_logits = _constrained(atom_logits, gumbel, sizes, request.counts, clamp)
-            atom_p, pair_p = atom_logits.softmax(-1), pair_logits.softmax(-1)
-            if k == steps - 1:
-                state = GraphFlowOutput(atoms=atom_p.argmax(-1), pairs=pair_p.argmax(-1))
-                state = clamp.laid(state, mask, there)
-            else:
-                predicted = GraphFlowOutput(
-                    atoms=draw(atom_p, u_atoms[1 + 3 * k]), pairs=draw(pair_p, u_pairs[1 + 3 * k])
-                )
-                rest = slice(2 + 3 * k, 4 + 3 * k)
-                state = clamp.laid(self.scheduler.step(k, state, predicted, u_atoms[rest], u_pairs[rest]), mask, there)
-            if trajectory:
-                states.append(state)
-        return _Block(
-            raw=_graphs(state, sizes, n_max),
-            atom_probabilities=atom_p.cpu().numpy(),
-            bond_probabilities=_square_probabilities(pair_p, n_max),
-            closed=clamp.closed_atoms,
-            states=[_graphs(s, sizes, n_max) for s in states] if trajectory else [],
-        )
-
-    def _logits(
-        self, state: GraphFlowOutput, mask: Tensor, k: int, fixed: Tensor, request: _Request
-    ) -> tuple[Tensor, Tensor]:
-        time_ = self.scheduler.timesteps[k].to(mask.device).expand(len(mask))
-        bonds = in_square(state.pairs, self.n_max)
-
-        def ask(condition: Tensor | None) -> tuple[Tensor, Tensor]:
-            atoms, pairs = self.network(state.atoms, bonds, mask, time_, fixed=fixed, condition=condition)
-            return atoms.float(), pairs.float()
-
-        atoms, pairs = ask(None)
-        if request.condition is not None:
-            steered = ask(request.condition.expand(len(mask), -1))
-            w = request.guidance
-            atoms, pairs = (torch.lerp(a.log_softmax(-1), b.log_softmax(-1), w) for a, b in zip((atoms, pairs), steered, strict=True))
-        return atoms / request.temperature, pairs / request.temperature
-
-    def _samples(
-        self, pieces: list[_Block], kept: NDArray[np.intp], request: _Request, began: float
-    ) -> GraphSamples:
-        types = self.types
-        n_fixed = 0 if request.fragment is None else len(request.fragment)
-        smiles: list[str | None] = []
-        raw_smiles, reasons, graphs = [], [], []
-        for row in kept.tolist():
-            piece, k = pieces[row // BLOCK], row % BLOCK
-            one = piece.raw.take(np.array([k]))
-            (mol,) = drawn(one, types)
-            reason = strict_reason(mol)
-            reasons.append(reason)
-            raw_smiles.append(Chem.MolToSmiles(mol))
-            if reason is not None:
-                one = _sound(piece, k, types, n_fixed)
-            graphs.append(one)
-            smiles.append(None if one is None else _smiles(one, types))
-        empty = _empty(self.n_max)
-        stacked = [empty if graph is None else graph for graph in graphs]
-        return GraphSamples(
-            smiles=tuple(smiles),
-            raw_smiles=tuple(raw_smiles),
-            raw_valid=np.array([reason is None for reason in reasons], dtype=bool),
-            graphs=_stacked(stacked, self.n_max),
-            reasons=tuple(reasons),
-            trajectory=_trajectory(pieces, kept),
-            cpu_seconds=time.process_time() - began,
-        )
 
 
 def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device = "cpu") -> GraphPipeline:
@@ -326,146 +212,34 @@ def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device 
         In single precision, ready to draw.
     """
     folder = checkpoint_folder(name, DiffusionPipeline.config_name)
-    pipeline: GraphPipeline = GraphPipeline.from_pretrained(folder, local_files_only=True, low_cpu_mem_usage=False)
-    pipeline.network.float().eval()
-    return pipeline.to(device)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Request:
-    seed: int
-    temperature: float
-    guidance: float
-    condition: Tensor | None
-    weights: NDArray[np.float64]
-    counts: Counts | None
-    fragment: Fragment | None
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Block:
-    raw: KekuleGraphs
-    atom_probabilities: NDArray[np.float32]  # (BLOCK, n_max, n_types)
-    bond_probabilities: NDArray[np.float32]  # (BLOCK, n_max, n_max, 4)
-    closed: NDArray[np.bool_]  # (BLOCK, n_max)
-    states: list[KekuleGraphs]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Clamp:
-    """A fragment laid on the first atoms of every row of a block."""
-
-    atoms: Tensor  # (BLOCK, n_max)
-    pairs: Tensor  # (BLOCK, n_pairs)
-    fixed: Tensor  # (BLOCK, n_max)
-    held: Tensor  # (BLOCK, n_pairs): both atoms are fixed
-    closed: Tensor  # (BLOCK, n_pairs): no bond may be made
-    closed_atoms: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, fragment: Fragment | None, first: NDArray[np.int64], n_max: int, device: torch.device) -> _Clamp:
-        n = len(first)
-        atoms, bonds = np.zeros((n, n_max), dtype=np.int64), np.zeros((n, n_max, n_max), dtype=np.int64)
-        fixed, closed = np.zeros((n, n_max), dtype=bool), np.zeros((n, n_max), dtype=bool)
-        if fragment is not None:
-            chosen = first % len(fragment.graphs)
-            atoms[:], bonds[:] = fragment.graphs.atoms[chosen], fragment.graphs.bonds[chosen]
-            fixed[:, : len(fragment)] = True
-            closed[:, : len(fragment)] = fragment.closed[chosen]
-        a, b, f, c = (torch.from_numpy(x).to(device) for x in (atoms, bonds, fixed, closed))
-        held = of_pairs(f[:, :, None] & f[:, None])
-        shut = of_pairs(c[:, :, None] | c[:, None]) & ~held
-        return cls(atoms=a, pairs=of_pairs(b), fixed=f, held=held, closed=shut, closed_atoms=closed)
-
-    def laid(self, state: GraphFlowOutput, mask: Tensor, there: Tensor) -> GraphFlowOutput:
-        return GraphFlowOutput(
-            atoms=torch.where(self.fixed, self.atoms, state.atoms) * mask,
-            pairs=torch.where(self.held, self.pairs, state.pairs) * there,
+    with _silent():
+        # without its meta device and without pickles; the former would ask for one more package
+        pipeline: GraphPipeline = GraphPipeline.from_pretrained(
+            folder, local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True
         )
+    pipeline.network.float().eval()
+    placed: GraphPipeline = pipeline.to(device)
+    return placed
 
 
-_BONDED = torch.arange(BOND_ORDERS) > 0
+@contextmanager
+def _evaluating(network: GraphDenoiser) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(training)
 
 
-def _constrained(
-    logits: Tensor, gumbel: list[NDArray[np.float64]] | None, sizes: NDArray[np.intp], counts: Counts, clamp: _Clamp
-) -> Tensor:
-    """Return logits that leave each atom one type only: a draw within the limits, or the best at the end."""
-    scores = logits.log_softmax(-1).cpu().numpy().astype(float)  # (BLOCK, n_max, n_types)
-    fixed, fixed_atoms = clamp.fixed.cpu().numpy(), clamp.atoms.cpu().numpy()
-    chosen = torch.zeros(logits.shape[:2], dtype=torch.long)
-    for row, size in enumerate(sizes.tolist()):
-        noisy = scores[row, :size] + (0.0 if gumbel is None else gumbel[row][:size])
-        held = np.flatnonzero(fixed[row, :size])
-        noisy[held] = -1e9  # anything but what is fixed
-        noisy[held, fixed_atoms[row, held]] = 0.0
-        chosen[row, :size] = torch.from_numpy(counts.assign(noisy))
-    only = torch.nn.functional.one_hot(chosen, logits.shape[-1]).to(logits.device)
-    return torch.where(only > 0, 0.0, -torch.inf)
-
-
-def _square_probabilities(pairs: Tensor, n_max: int) -> NDArray[np.float32]:
-    square: NDArray[np.float32] = torch.stack([in_square(p, n_max) for p in pairs.unbind(-1)], -1).cpu().numpy()
-    return square  # (n, n_max, n_max, 4)
-
-
-def _graphs(state: GraphFlowOutput, sizes: NDArray[np.intp], n_max: int) -> KekuleGraphs:
-    return KekuleGraphs(
-        atoms=state.atoms.cpu().numpy().astype(np.uint8),
-        bonds=in_square(state.pairs, n_max).cpu().numpy().astype(np.uint8),
-        sizes=sizes.astype(np.uint8),
-    )
-
-
-def _sound(piece: _Block, k: int, types: AtomTypes, n_fixed: int) -> KekuleGraphs | None:
-    size = int(piece.raw.sizes[k])
-    found = projected(
-        piece.raw.atoms[k, :size],
-        piece.raw.bonds[k, :size, :size],
-        piece.atom_probabilities[k, :size],
-        piece.bond_probabilities[k, :size, :size],
-        types,
-        n_fixed=n_fixed,
-        closed=piece.closed[k, :size],
-    )
-    if found is None:
-        return None
-    graph = _empty(piece.raw.n_max)
-    graph.atoms[0, :size], graph.bonds[0, :size, :size] = found.atoms, found.bonds
-    graph.sizes[0] = size
-    return graph if strict_reason(drawn(graph, types)[0]) is None else None
-
-
-def _smiles(graph: KekuleGraphs, types: AtomTypes) -> str:
-    (mol,) = drawn(graph, types)
-    Chem.SanitizeMol(mol)
-    smiles: str = Chem.MolToSmiles(mol)
-    return smiles
-
-
-def _empty(n_max: int) -> KekuleGraphs:
-    return KekuleGraphs(
-        atoms=np.zeros((1, n_max), dtype=np.uint8),
-        bonds=np.zeros((1, n_max, n_max), dtype=np.uint8),
-        sizes=np.zeros(1, dtype=np.uint8),
-    )
-
-
-def _stacked(graphs: list[KekuleGraphs], n_max: int) -> KekuleGraphs:
-    if not graphs:
-        return _empty(n_max).take(np.empty(0, dtype=np.intp))
-    return KekuleGraphs(
-        atoms=np.concatenate([graph.atoms for graph in graphs]),
-        bonds=np.concatenate([graph.bonds for graph in graphs]),
-        sizes=np.concatenate([graph.sizes for graph in graphs]),
-    )
-
-
-def _trajectory(pieces: list[_Block], kept: NDArray[np.intp]) -> tuple[KekuleGraphs, ...]:
-    if not pieces or not pieces[0].states:
-        return ()
-    return tuple(_stacked(list(states), states[0].n_max).take(kept) for states in _per_step(pieces))
-
-
-def _per_step(pieces: list[_Block]) -> Iterator[tuple[KekuleGraphs, ...]]:
-    return zip(*(piece.states for piece in pieces), strict=True)
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep diffusers from showing a bar while it loads two small files."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -11,6 +11,8 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
+from molaug.generators.graph.kekule import BOND_ORDERS
+
 #: How the state of the next time is made from the predicted molecule.
 Kernel = Literal["renoise", "jump"]
 
@@ -79,8 +81,12 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         if kernel not in get_args(Kernel):
             raise ValueError(f"kernel is {kernel!r}; expected one of {get_args(Kernel)}")
         for name, prior in (("atom_prior", atom_prior), ("bond_prior", bond_prior)):
-            if min(prior) < 0 or abs(sum(prior) - 1.0) > 1e-5:
+            if not (all(p >= 0 for p in prior) and abs(sum(prior) - 1.0) < 1e-5):
                 raise ValueError(f"{name} is {tuple(prior)}; expected probabilities that add up to 1")
+        if len(bond_prior) != BOND_ORDERS:
+            raise ValueError(
+                f"bond_prior has {len(bond_prior)} entries; expected {BOND_ORDERS}: none, single to triple"
+            )
         if not distortion > 0:
             raise ValueError(f"distortion is {distortion}; expected more than 0")
         self.timesteps = torch.empty(0)
@@ -141,8 +147,10 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
 
         Parameters
         ----------
-        uniform_atoms, uniform_pairs
-            Uniform random numbers, shapes (n, n_max) and (n, n_pairs).
+        uniform_atoms
+            Uniform random numbers in [0, 1), shape (n, n_max).
+        uniform_pairs
+            The same, shape (n, n_pairs).
 
         Returns
         -------
@@ -161,12 +169,16 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
 
         Parameters
         ----------
-        atoms, pairs
-            x₁, shapes (n, n_max) and (n, n_pairs).
+        atoms
+            Types of x₁, shape (n, n_max).
+        pairs
+            Bond orders of x₁, shape (n, n_pairs).
         time
             t of each graph, shape (n,).
-        uniform_atoms, uniform_pairs
-            Uniform random numbers, shapes (2, n, n_max) and (2, n, n_pairs).
+        uniform_atoms
+            Uniform random numbers in [0, 1), shape (2, n, n_max).
+        uniform_pairs
+            The same, shape (2, n, n_pairs).
 
         Returns
         -------
@@ -192,8 +204,10 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
             xₜ.
         predicted
             A draw of x₁.
-        uniform_atoms, uniform_pairs
-            Uniform random numbers, shapes (2, n, n_max) and (2, n, n_pairs).
+        uniform_atoms
+            Uniform random numbers in [0, 1), shape (2, n, n_max).
+        uniform_pairs
+            The same, shape (2, n, n_pairs).
 
         Returns
         -------
@@ -231,5 +245,6 @@ def drawn(probabilities: Tensor, uniform: Tensor) -> Tensor:
     >>> drawn(torch.tensor([[0.2, 0.3, 0.5]] * 3), torch.tensor([0.1, 0.4, 0.99])).tolist()
     [0, 1, 2]
     """
-    bounds = probabilities.cumsum(-1)[..., :-1]  # (..., n_classes - 1)
-    return (uniform[..., None] >= bounds).sum(-1)
+    bounds = probabilities.cumsum(-1)  # (..., n_classes)
+    # as shares of the last, so that no class of probability 0 is drawn for the sake of rounding
+    return (uniform[..., None] >= (bounds / bounds[..., -1:])[..., :-1]).sum(-1)
