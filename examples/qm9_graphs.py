@@ -51,4 +51,6 @@ def main(out: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("expected the file to write: python examples/qm9_graphs.py qm9_graphs.csv.gz")
     main(sys.argv[1])

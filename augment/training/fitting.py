@@ -119,7 +119,7 @@ class Fitting:
     @property
     def leads(self) -> bool:
         """Whether this is the process that writes and prints, of several devices' processes."""
-        return int(rank_zero_only.rank or 0) == 0
+        return not getattr(rank_zero_only, "rank", 0)
 
     def data(self) -> Any:
         """Build the data module.

@@ -93,6 +93,11 @@ class GraphData(LightningDataModule):
         ``types`` (of :class:`~molaug.generators.graph.kekule.AtomTypes`), ``n_max``, ``size_histogram`` (index:
         atoms), ``atom_prior``, ``bond_prior``, ``conditions`` (mean and standard deviation of each by name).
 
+        Returns
+        -------
+        dict
+            JSON-able.
+
         Raises
         ------
         ValueError
@@ -158,7 +163,7 @@ class GraphData(LightningDataModule):
         return _Rows(molecules.graphs.take(rows), molecules.orders[rows], condition)
 
 
-class _Rows(Dataset[Batch]):
+class _Rows(Dataset[Batch]):  # type: ignore[misc]
     """Arrays that hand out whole batches at once; nothing is collated molecule by molecule."""
 
     def __init__(self, graphs: Any, orders: NDArray[np.uint8], condition: NDArray[np.float64]) -> None:
@@ -171,14 +176,14 @@ class _Rows(Dataset[Batch]):
         return self.__getitems__([row])
 
     def __getitems__(self, rows: Sequence[int]) -> Batch:
-        rows = np.asarray(rows, dtype=np.intp)
-        graphs = self._graphs.take(rows)
+        chosen = np.asarray(rows, dtype=np.intp)
+        graphs = self._graphs.take(chosen)
         return {
             "atoms": torch.from_numpy(graphs.atoms),
             "bonds": torch.from_numpy(graphs.bonds),
             "sizes": torch.from_numpy(graphs.sizes),
-            "orders": torch.from_numpy(self._orders[rows]),
-            "condition": torch.from_numpy(self._condition[rows]),
+            "orders": torch.from_numpy(self._orders[chosen]),
+            "condition": torch.from_numpy(self._condition[chosen]),
         }
 
 

@@ -21,7 +21,7 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, kekule_graph, smiles_orders
 from molaug.generators.graph.sources import Rows, read_rows
-from molaug.structures.chemistry import canonical
+from molaug.structures.chemistry import canonical, parse
 from molaug.structures.hashing import stream
 from molaug.structures.split import parts_of_keys, split_keys
 
@@ -278,8 +278,8 @@ def _names(texts: list[str]) -> list[str | None]:
 
 
 def _name(text: str) -> str | None:
-    mol = Chem.MolFromSmiles(text)
-    if mol is None or not mol.GetNumAtoms():
+    mol = parse(text)
+    if mol is None:
         return None
     if mol.GetNumHeavyAtoms() < mol.GetNumAtoms():
         try:
@@ -290,7 +290,7 @@ def _name(text: str) -> str | None:
         name: str = Chem.MolToSmiles(mol, isomericSmiles=False)
         if name == text:
             break
-        text, mol = name, Chem.MolFromSmiles(name)
+        text, mol = name, parse(name)
         if mol is None:
             return None
     return text

@@ -151,7 +151,7 @@ def _of_dataset(dataset: Dataset, columns: tuple[str, ...], known: dict[str, Non
 
 
 def _is_number(kind: pa.DataType) -> bool:
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def _of_text(path: Path, columns: tuple[str, ...], known: dict[str, None]) -> Iterator[_Row]:

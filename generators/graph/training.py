@@ -139,7 +139,7 @@ class GraphFlow(LightningModule):
         """
         return torch.optim.AdamW(
             self.network.parameters(),
-            fused=True,
+            fused=not self.trainer.precision.endswith("mixed"),  # Lightning could not clip its gradients there
             lr=self.hparams["learning_rate"],
             betas=(0.9, 0.99),
             weight_decay=self.hparams["weight_decay"],
