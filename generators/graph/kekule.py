@@ -43,7 +43,7 @@ class AtomTypes:
     --------
     >>> types = AtomTypes.of([Chem.MolFromSmiles("CC(=O)N")])
     >>> types.names, types.valences
-    (('C', 'N', 'O'), (3, 1, 2))
+    (('C', 'N', 'O'), (4, 1, 2))
     """
 
     numbers: tuple[int, ...]
