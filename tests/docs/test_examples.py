@@ -7,6 +7,7 @@ import importlib.util
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,12 +66,25 @@ def test_links_between_pages_lead_somewhere() -> None:
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
-def test_the_pictures_of_the_samplers_can_be_drawn_again(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("off_equilibrium", ROOT / "examples" / "off_equilibrium.py")
+def example(name: str) -> Any:
+    """An example as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    example = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(example)
-    example.main(tmp_path, method="mmff94s", n=20)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pictures_of_the_graph_generator_can_be_drawn_again(tiny_graphs: Path, tmp_path: Path) -> None:
+    example("graph_generator").main(tmp_path, str(tiny_graphs), steps=9)
+    states = (tmp_path / "graph_trajectory.svg").read_text(encoding="utf-8")
+    assert "t = 0.00" in states
+    assert "t = 1.00" in states
+    assert (tmp_path / "graph_samples.png").stat().st_size > 1000
+
+
+def test_the_pictures_of_the_samplers_can_be_drawn_again(tmp_path: Path) -> None:
+    example("off_equilibrium").main(tmp_path, method="mmff94s", n=20)
     assert "normal modes, 300 K" in (tmp_path / "off_equilibrium.svg").read_text(encoding="utf-8")
     assert (tmp_path / "superposed.png").stat().st_size > 10_000
