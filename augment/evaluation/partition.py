@@ -25,7 +25,7 @@ HELD_OUT: Final = ("validation", "test")
 #: Where a molecule is found, asked in this order; ``elsewhere`` is in the index of known molecules only.
 PLACES: Final = ("train", "validation", "test", "elsewhere", "new")
 
-_LISTS = (".smi", ".can", ".smiles", ".txt")
+_LISTS = (".smi", ".can", ".smiles", ".txt", ".csv")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

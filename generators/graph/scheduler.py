@@ -58,7 +58,7 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     References
     ----------
     A. Campbell et al., arXiv:2402.04997 (discrete flow models); Y. Qin et al., arXiv:2410.04263 (marginal priors and
-    time distortion for graphs); renoising: B. Boget, arXiv:2502.17150 (simple iterative denoising).
+    time distortion for graphs); renoising: Y. Boget, arXiv:2503.21592 (simple iterative denoising).
 
     Examples
     --------

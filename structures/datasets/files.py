@@ -139,7 +139,8 @@ def read_smiles(
     path
         One SMILES a line, first word (``.smi``, ``.can``, ``.txt``), or a csv file; compressed or not.
     columns
-        Of a csv file, the columns that hold SMILES; all are read, row by row.
+        Of a csv file, the columns that hold SMILES; all are read, row by row. By default the one that is called
+        ``smiles``.
     unique
         Drop molecules that occurred before.
     name
@@ -340,6 +341,8 @@ def _smiles(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[str, st
             return
         table = csv.DictReader(handle)
         names = list(table.fieldnames or [])
+        if columns is None:
+            columns = [name for name in names if name.strip().lower() == "smiles"][:1]
         if not columns or any(column not in names for column in columns):
             raise KeyError(f"{path}: SMILES columns {columns}; pass columns=… of {', '.join(map(repr, names))}")
         for number, row in enumerate(table, 2):
