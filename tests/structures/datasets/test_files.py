@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,3 +114,12 @@ def test_samples_of_a_generator_have_no_labels(data):
     batch = next(dataset.batches(100))
     assert dataset.card.levels == []
     assert batch.column("energy") == [None] * 100
+
+
+def test_a_csv_is_read_by_its_column_smiles(tmp_path: Path) -> None:
+    path = tmp_path / "molecules.csv"
+    path.write_text("SMILES,gap\nCCO,7.1\nCCN,6.9\n")
+    assert open_dataset(path).read().column("smiles") == ["CCO", "CCN"]
+    path.write_text("molecule,gap\nCCO,7.1\n")
+    with pytest.raises(KeyError, match="columns="):
+        open_dataset(path).read()
