@@ -37,7 +37,7 @@ def split_of(smiles: Sequence[str], *, validation: float = 0.1, test: float = 0.
 
     Returns
     -------
-    NDArray[np.str_]
+    NDArray of str
         Shape (n,), in the order given.
 
     Raises
@@ -94,7 +94,7 @@ def parts_of_keys(keys: NDArray[np.uint64], *, validation: float = 0.1, test: fl
 
     Returns
     -------
-    NDArray[np.str_]
+    NDArray of str
         Shape (n,).
     """
     # the 53 bits that a float holds: all 64 would be rounded up to 1 at the end

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Reference:
 
     name: str
     keys: NDArray[np.uint64]
-    parts: NDArray[np.str_]
+    parts: NDArray[Any]
     unread: int
     distributions: dict[str, dict[str, Distribution]]
     compared: dict[str, int]
@@ -124,7 +124,7 @@ class Reference:
 
         Returns
         -------
-        NDArray[np.str_]
+        NDArray of str
             ``train``, ``validation``, ``test`` or ``new``, shape (n,).
         """
         asked = split_keys(smiles, canonical=True)

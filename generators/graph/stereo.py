@@ -41,7 +41,7 @@ def stereoisomers(smiles: str, rng: np.random.Generator) -> list[str]:
     Examples
     --------
     >>> sorted(stereoisomers("CC(O)C(C)O", np.random.default_rng(0)))  # the meso form counts once
-    ['C[C@@H](O)[C@@H](C)O', 'C[C@@H](O)[C@H](C)O', 'C[C@H](O)[C@H](C)O']
+    ['C[C@@H](O)[C@@H](C)O', 'C[C@H](O)[C@@H](C)O', 'C[C@H](O)[C@H](C)O']
     """
     mol = parse(smiles)
     if mol is None:
