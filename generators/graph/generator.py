@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -44,7 +45,7 @@ class GraphGenerator:
     Parameters
     ----------
     checkpoint
-        A shipped checkpoint, or a folder that ``molaug fit graph`` wrote.
+        A shipped checkpoint, or a folder that ``molaug fit graph`` wrote; its path becomes absolute.
     steps
         Calls of the network for each graph.
     temperature
@@ -113,6 +114,8 @@ class GraphGenerator:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
+        if Path(self.checkpoint).is_dir():  # workers may have another current folder
+            object.__setattr__(self, "checkpoint", str(Path(self.checkpoint).resolve()))
         for name in ("steps", "isomers", "max_iterations", "attempts"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; expected at least 1")

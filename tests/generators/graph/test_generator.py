@@ -288,3 +288,10 @@ def test_nothing_heavy_is_loaded_before_something_is_drawn() -> None:
         "import sys; from molaug.generators import GraphGenerator; GraphGenerator(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_folder_is_found_from_wherever_workers_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert GraphGenerator(checkpoint="mine").checkpoint == str((tmp_path / "mine").resolve())
+    assert GraphGenerator(checkpoint="graph-qm9").checkpoint == "graph-qm9"
