@@ -206,11 +206,11 @@ def test_weights_are_averaged_as_the_formula_says(
 @pytest.mark.slow
 def test_two_devices_share_the_work(molecules: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    devices = ["--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
+    devices = ["--threads=1", "--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"]
     command = [sys.executable, "-m", "molaug.cli", "fit", "graph", "--data", str(molecules), "--out", str(out)]
-    environment = {**os.environ, "MASTER_ADDR": "127.0.0.1"}
+    environment = {**os.environ, "MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [*command, *OPTIONS, *devices], capture_output=True, text=True, timeout=240, env=environment, check=False
+        [*command, *OPTIONS, *devices], capture_output=True, text=True, timeout=600, env=environment, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("written:") == 1
