@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from hashlib import blake2b
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, kekule_graph, smiles_orders
 from molaug.generators.graph.sources import Rows, read_rows
+from molaug.generators.learned.processes import Mapping, mapping
 from molaug.structures.chemistry import canonical, parse
 from molaug.structures.hashing import stream
 from molaug.structures.split import parts_of_keys, split_keys
@@ -33,9 +32,6 @@ VERSION = 2
 
 #: Atoms of a molecule at most, so that their numbers fit into a byte.
 _MOST_ATOMS = 255
-
-#: Molecules that one process prepares at a time.
-_CHUNK = 2000
 
 #: A SMILES is read and written at most this often before it counts as canonical.
 _ROUNDS = 4
@@ -131,14 +127,14 @@ class Molecules:
         kept = None if cache is None else Path(cache) / f"molecules-{_fingerprint(rows, columns, max_heavy, seed)}.npz"
         if kept is not None and kept.exists():
             return cls.load(kept)
-        with _mapping(workers) as mapped:
+        with mapping(workers) as mapped:
             molecules = cls._prepare(rows, tuple(columns), min(max_heavy or _MOST_ATOMS, _MOST_ATOMS), seed, mapped)
         if kept is not None:
             molecules.save(kept)
         return molecules
 
     @classmethod
-    def _prepare(cls, rows: Rows, columns: tuple[str, ...], max_heavy: int, seed: int, mapped: _Mapping) -> Molecules:
+    def _prepare(cls, rows: Rows, columns: tuple[str, ...], max_heavy: int, seed: int, mapped: Mapping) -> Molecules:
         rejected: Counter[str] = Counter()
         texts = list(dict.fromkeys(text for text in rows.smiles if text is not None))
         named = dict(zip(texts, mapped(_names, texts), strict=True))
@@ -251,24 +247,6 @@ class _Prepared:
     charges: NDArray[np.int8]  # (n_atoms,)
     bonds: NDArray[np.uint8]  # (n_bonds, 3)
     orders: NDArray[np.uint8]  # (N_ORDERS, n_atoms)
-
-
-_Mapping = Callable[[Callable[[list[str]], list[Any]], list[str]], Iterator[Any]]
-
-
-@contextmanager
-def _mapping(workers: int) -> Iterator[_Mapping]:
-    """Hand out a function that applies another to chunks of texts, in several processes or in this one."""
-
-    def chunks(texts: list[str]) -> Iterator[list[str]]:
-        return (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))
-
-    if workers == 1:
-        yield lambda function, texts: (result for chunk in chunks(texts) for result in function(chunk))
-        return
-    # not forked: torch has threads
-    with get_context("spawn").Pool(workers) as pool:
-        yield lambda function, texts: (result for found in pool.imap(function, chunks(texts)) for result in found)
 
 
 def _names(texts: list[str]) -> list[str | None]:

@@ -10,15 +10,9 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, silu
 
-from molaug.generators.graph.features import random_walk
 from molaug.generators.graph.kekule import BOND_ORDERS
-from molaug.generators.graph.pairs import of_pairs
-
-#: Width of the inner layer of the pair head.
-_PAIR_HEAD = 64
-
-#: Added to the scores of attention to padding.
-_OUTSIDE = -1e4
+from molaug.generators.learned.random_walk import random_walk
+from molaug.generators.learned.transformer import OUTSIDE, PairHead, TransformerBlock
 
 
 class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
@@ -81,10 +75,10 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.time = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
         self.condition = nn.Linear(2 * len(conditions), width) if conditions else None
         self.modulation = nn.Linear(width, 4 * width)
-        self.blocks = nn.ModuleList(_Block(width, heads, pair_width, pair_updates) for _ in range(layers))
+        self.blocks = nn.ModuleList(TransformerBlock(width, heads, pair_width, pair_updates) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.atom_head = nn.Linear(width, n_types)
-        self.pair_head = _PairHead(width, pair_width)
+        self.pair_head = PairHead(width, pair_width, BOND_ORDERS)
         self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, 6.0, 32)), persistent=False)
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
@@ -137,7 +131,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         c = self._context(time, mask, condition)  # (n, width)
         h = h + c[:, None]
         modulation = self.modulation(silu(c))[:, None].chunk(4, -1)  # 4 of (n, 1, width)
-        outside = torch.zeros_like(mask, dtype=h.dtype).masked_fill(~mask, _OUTSIDE)[:, None, None]  # (n, 1, 1, n_max)
+        outside = torch.zeros_like(mask, dtype=h.dtype).masked_fill(~mask, OUTSIDE)[:, None, None]  # (n, 1, 1, n_max)
         for block in self.blocks:
             h, pair = block(h, pair, outside, modulation)
         h = self.norm(h)
@@ -161,65 +155,3 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         if condition is None:
             condition = c.new_zeros(len(c), self.condition.in_features)
         return c + self.condition(condition)
-
-
-class _Block(nn.Module):  # type: ignore[misc]
-    """Attention biased by the features of pairs, and a perceptron; both modulated by time and conditions."""
-
-    def __init__(self, width: int, heads: int, pair_width: int, pair_updates: bool) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv = nn.Linear(width, 3 * width)
-        self.bias = nn.Linear(pair_width, heads)
-        self.out = nn.Linear(width, width)
-        self.mlp = _perceptron(width, 4 * width, width)
-        self.to_pair = nn.Linear(width, 2 * pair_width) if pair_updates else None
-        self.pair_mlp = (
-            nn.Sequential(nn.LayerNorm(pair_width), _perceptron(pair_width, 2 * pair_width, pair_width))
-            if pair_updates
-            else None
-        )
-
-    def forward(
-        self, h: Tensor, pair: Tensor, outside: Tensor, modulation: tuple[Tensor, ...]
-    ) -> tuple[Tensor, Tensor]:
-        n, n_max, width = h.shape
-        scale1, shift1, scale2, shift2 = modulation
-        x = self.norm1(h) * (1 + scale1) + shift1
-        q, k, v = self.qkv(x).view(n, n_max, 3, self.heads, -1).permute(2, 0, 3, 1, 4)  # (n, heads, n_max, d) each
-        # plain products: scaled_dot_product_attention is slow on CPUs in bfloat16, and for a bias with gradients
-        scores = (q @ k.transpose(-1, -2)) * (width // self.heads) ** -0.5
-        scores = scores.float() + self.bias(pair).permute(0, 3, 1, 2) + outside  # (n, heads, n_max, n_max)
-        # the softmax written out: torch's own takes thrice as long over so few atoms on a CPU
-        weights = (scores - scores.amax(-1, keepdim=True)).exp()
-        x = (weights.to(v.dtype) @ v) / weights.sum(-1, keepdim=True).to(v.dtype)  # (n, heads, n_max, d)
-        x = x.transpose(1, 2).reshape(n, n_max, width)
-        h = h + self.out(x)
-        h = h + self.mlp(self.norm2(h) * (1 + scale2) + shift2)
-        if self.to_pair is not None and self.pair_mlp is not None:
-            a, b = self.to_pair(h).chunk(2, -1)  # (n, n_max, pair_width) each
-            pair = pair + a[:, :, None] * b[:, None] + a[:, None] * b[:, :, None]
-            pair = pair + self.pair_mlp(pair)
-        return h, pair
-
-
-class _PairHead(nn.Module):  # type: ignore[misc]
-    """Bond orders of the pairs i < j, the same if i and j are exchanged."""
-
-    def __init__(self, width: int, pair_width: int) -> None:
-        super().__init__()
-        self.left, self.right, self.both = (nn.Linear(width, _PAIR_HEAD) for _ in range(3))
-        self.pair = nn.Linear(pair_width, _PAIR_HEAD)
-        self.out = nn.Sequential(nn.LayerNorm(_PAIR_HEAD), _perceptron(_PAIR_HEAD, _PAIR_HEAD, BOND_ORDERS))
-
-    def forward(self, h: Tensor, pair: Tensor) -> Tensor:
-        left, right, both = self.left(h), self.right(h), self.both(h)  # (n, n_max, 64) each
-        i, j = torch.triu_indices(h.shape[1], h.shape[1], 1, device=h.device)
-        x = left[:, i] * right[:, j] + left[:, j] * right[:, i] + both[:, i] + both[:, j]
-        x = x + self.pair(of_pairs(pair + pair.transpose(1, 2)))
-        return self.out(x)  # (n, n_pairs, 4)
-
-
-def _perceptron(width: int, inner: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, inner), nn.GELU(approximate="tanh"), nn.Linear(inner, out))

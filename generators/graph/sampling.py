@@ -11,9 +11,9 @@ from torch import Tensor
 
 from molaug.generators.graph.kekule import BOND_ORDERS, KekuleGraphs
 from molaug.generators.graph.network import GraphDenoiser
-from molaug.generators.graph.pairs import in_square, of_pairs
 from molaug.generators.graph.scheduler import GraphFlowOutput, GraphFlowScheduler, drawn
 from molaug.generators.graph.steering import Counts, Fragment, Steering
+from molaug.generators.learned.pairs import in_square, of_pairs
 from molaug.structures.hashing import stream
 
 #: Rows are made in blocks of this size, each at its own place: a row's arithmetic is then the same whichever rows are

@@ -12,9 +12,9 @@ from torch.nn.functional import cross_entropy
 
 from molaug.generators.graph.data import Batch
 from molaug.generators.graph.network import GraphDenoiser
-from molaug.generators.graph.pairs import in_square, of_pairs
 from molaug.generators.graph.pipeline import GraphPipeline
 from molaug.generators.graph.scheduler import GraphFlowScheduler
+from molaug.generators.learned.pairs import in_square, of_pairs
 from molaug.generators.learned.progress import fraction_done, warmup_cosine
 
 

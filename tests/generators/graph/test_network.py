@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from molaug.generators.graph.network import GraphDenoiser
-from molaug.generators.graph.pairs import in_square, of_pairs
+from molaug.generators.learned.pairs import in_square, of_pairs
 
 N_TYPES, N_MAX = 5, 7
 Inputs = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]

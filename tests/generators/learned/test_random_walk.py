@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from molaug.generators.graph.features import random_walk
+from molaug.generators.learned.random_walk import random_walk
 
 
 def complete(n: int) -> torch.Tensor:

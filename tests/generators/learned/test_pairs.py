@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from molaug.generators.graph.pairs import in_square, of_pairs
+from molaug.generators.learned.pairs import in_square, of_pairs
 
 
 def test_a_list_laid_into_a_square_is_read_back() -> None:
