@@ -137,6 +137,9 @@ def _parser() -> argparse.ArgumentParser:
         help="index of known molecules, or 'none' (default: %(default)s)",
     )
     samples.add_argument("--cpu-seconds", nargs="+", type=float, metavar="S", help="of sampling, one for each file")
+    samples.add_argument(
+        "--strain", type=int, default=0, metavar="N", help="relax N geometries of each file with GFN2-xTB"
+    )
     samples.add_argument("--json", metavar="PATH", help="write all figures and counts")
 
     sub = verb("fit", "train a generator on molecules of your own; the same command goes on after an interruption")

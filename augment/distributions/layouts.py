@@ -47,6 +47,27 @@ class Layout:
     pairs: NDArray[np.intp]
     orders: NDArray[np.intp]
 
+    @classmethod
+    def of_mol(cls, mol: Chem.Mol) -> Layout:
+        """Take bonds and orders of a molecule.
+
+        Parameters
+        ----------
+        mol
+            Sanitised, with all its hydrogens.
+
+        Returns
+        -------
+        Layout
+            For its order of atoms.
+        """
+        found = [mol.GetBondWithIdx(k) for k in range(mol.GetNumBonds())]
+        return cls(
+            tuple(mol.GetAtomWithIdx(k).GetAtomicNum() for k in range(mol.GetNumAtoms())),
+            np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in found], dtype=np.intp).reshape(-1, 2),
+            np.array([_ORDERS.get(b.GetBondTypeAsDouble(), _UNKNOWN) for b in found], dtype=np.intp),
+        )
+
     @cached_property
     def angles(self) -> NDArray[np.intp]:
         """Atoms of each angle with the centre in the middle, shape (n_angles, 3)."""
@@ -242,12 +263,7 @@ def _atoms(numbers: tuple[int, ...], hydrogens: tuple[int, ...]) -> Chem.Mol:
 
 def _perceived(z: NDArray[np.uint8], x: NDArray[np.float64], charge: int, multiplicity: int) -> Layout | None:
     mol = perceive(z, x, charge, multiplicity).mol
-    if mol is None:
-        return None
-    found = [mol.GetBondWithIdx(k) for k in range(mol.GetNumBonds())]
-    pairs = np.array([(b.GetBeginAtomIdx(), b.GetEndAtomIdx()) for b in found], dtype=np.intp).reshape(-1, 2)
-    orders = np.array([_ORDERS.get(b.GetBondTypeAsDouble(), _UNKNOWN) for b in found], dtype=np.intp)
-    return Layout(tuple(z.tolist()), pairs, orders)
+    return None if mol is None else Layout.of_mol(mol)
 
 
 def _by_distance(z: NDArray[np.uint8], x: NDArray[np.float64]) -> Layout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow.compute as pc
@@ -81,7 +81,7 @@ def _of_batch(
         yield from _energies(rows, minima)
     geometric = asked & {"bonds", "angles", "torsions", "contacts"}
     if geometric:
-        yield from _geometry(rows, layouts.of(rows), geometric)
+        yield from internal_coordinates(rows.numbers, rows.positions, rows.offsets, layouts.of(rows), geometric)
     if "forces" in asked:
         names, place = _levels(rows)
         yield from _split("force", names, np.repeat(place, rows.n_atoms), np.linalg.norm(rows.forces, axis=1))
@@ -104,10 +104,33 @@ def _levels(rows: Structures) -> tuple[list[str], NDArray[np.intp]]:
     return names, np.array([names.index(name) for name in known], dtype=np.intp)
 
 
-def _geometry(
-    rows: Structures, layouts: Sequence[Layout | None], asked: set[str]
+def internal_coordinates(
+    z: NDArray[np.uint8],
+    x: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    layouts: Sequence[Layout | None],
+    asked: Collection[str] = ("bonds", "angles", "torsions"),
 ) -> Iterator[tuple[tuple[str, str], NDArray[np.float64]]]:
-    x, z, offsets = rows.positions, rows.numbers, rows.offsets
+    """Measure geometries whose bonds are known.
+
+    Parameters
+    ----------
+    z
+        Atomic numbers of all molecules, one behind the other, shape (n_atoms,).
+    x
+        Positions in Å, shape (n_atoms, 3).
+    offsets
+        Atoms of molecule k are ``offsets[k]:offsets[k + 1]``, shape (n + 1,).
+    layouts
+        Of each molecule; None for those that are passed over.
+    asked
+        Some of ``bonds``, ``angles``, ``torsions`` and ``contacts``.
+
+    Yields
+    ------
+    tuple
+        Quantity and type with their finite values, in Å or degrees; each type of a quantity once.
+    """
     placed = [(layout, int(offset)) for layout, offset in zip(layouts, offsets, strict=False) if layout is not None]
     if not placed:
         return

@@ -1,15 +1,17 @@
-"""How good generated molecules are: validity as drawn, uniqueness, novelty by place, distributions, and yield."""
+"""How good generated molecules are, as graphs and in space: validity, uniqueness, novelty, distributions, yield."""
 
 from molaug.evaluation.evaluate import evaluate_samples
 from molaug.evaluation.partition import Reference
-from molaug.evaluation.protocol import PROTOCOL
-from molaug.evaluation.records import Evaluation, FileEvaluation, GraphTier, Share
+from molaug.evaluation.protocol import GEOMETRY_PROTOCOL, PROTOCOL
+from molaug.evaluation.records import Evaluation, FileEvaluation, GeometryTier, GraphTier, Share
 from molaug.evaluation.samples import Samples, read_samples, smiles_samples
 
 __all__ = [
+    "GEOMETRY_PROTOCOL",
     "PROTOCOL",
     "Evaluation",
     "FileEvaluation",
+    "GeometryTier",
     "GraphTier",
     "Reference",
     "Samples",

@@ -30,6 +30,7 @@ def evaluate_command(arguments: Namespace) -> int:
         reference=arguments.reference,
         known=None if arguments.known == "none" else arguments.known,
         cpu_seconds=arguments.cpu_seconds,
+        strain=arguments.strain,
     )
     print(found.text())
     if target is not None:

@@ -12,6 +12,7 @@ import rdkit
 from molaug import __version__
 from molaug.evaluation.accessibility import accessibility
 from molaug.evaluation.distribution import CLASSES, distance, distance_by_chance, distributions
+from molaug.evaluation.geometry_tier import geometry_tier, has_geometries
 from molaug.evaluation.partition import HELD_OUT, Reference, partition
 from molaug.evaluation.protocol import PROTOCOL, QUANTILES
 from molaug.evaluation.records import Distances, Evaluation, FileEvaluation, GraphTier, ReferenceRecord, Share
@@ -30,6 +31,7 @@ def evaluate_samples(
     reference: str | Path | Dataset | Reference | Sequence[str | Path | Dataset] | None = None,
     known: str | Path | MoleculeIndex | None = "qm9-keys",
     cpu_seconds: float | Sequence[float] | None = None,
+    strain: int = 0,
 ) -> Evaluation:
     """Evaluate generated molecules.
 
@@ -47,6 +49,8 @@ def evaluate_samples(
         An index of molecules that are known elsewhere, by name or path; None for none.
     cpu_seconds
         Processor time that sampling took, one number for each file.
+    strain
+        Strictly valid geometries of each file, chosen by lot, that are relaxed with GFN2-xTB.
 
     Returns
     -------
@@ -58,7 +62,10 @@ def evaluate_samples(
     FileNotFoundError
         If a file, the reference or the index is missing.
     ValueError
-        If a file is empty or of unknown format, or the times are not one for each file and positive.
+        If a file is empty or of unknown format, the times are not one for each file and positive, or
+        ``strain`` is negative or asked of a file without geometries.
+    ImportError
+        If ``strain`` is asked for and tblite is not installed.
 
     Examples
     --------
@@ -71,19 +78,28 @@ def evaluate_samples(
     given = [files] if isinstance(files, str | Path | Samples) else list(files)
     if not given:
         raise ValueError("no files of samples; expected at least one")
+    if strain < 0:
+        raise ValueError(f"strain={strain}; expected how many geometries to relax, 0 for none")
     times = _times(cpu_seconds, len(given))
     index = known if known is None or isinstance(known, MoleculeIndex) else load_index(known)
     # every file is read before the reference, which takes longest: what is missing or empty is said at once
     samples = [item if isinstance(item, Samples) else read_samples(item) for item in given]
+    spatial = [has_geometries(one) for one in samples]
+    if strain and not all(spatial):
+        raise ValueError(f"{samples[spatial.index(False)].source} holds no geometries; leave out strain={strain}")
     held = _reference(reference)
     return Evaluation(
         protocol=PROTOCOL,
         versions={"molaug": __version__, "rdkit": rdkit.__version__},
         known=None if index is None else {"name": _name(known), "molecules": len(index)},
-        reference=None if held is None else _record(held),
+        reference=None if held is None else _record(held, measured=any(spatial)),
         files=tuple(
-            FileEvaluation(source=one.source, graph=_graph_tier(one, held, index, time))
-            for one, time in zip(samples, times, strict=True)
+            FileEvaluation(
+                source=one.source,
+                graph=_graph_tier(one, held, index, time),
+                geometry=geometry_tier(one, held, index, strained=strain) if in_space else None,
+            )
+            for one, time, in_space in zip(samples, times, spatial, strict=True)
         ),
     )
 
@@ -158,7 +174,7 @@ def _quantiles(unique: list[str]) -> dict[str, float | None]:
     }
 
 
-def _record(reference: Reference) -> ReferenceRecord:
+def _record(reference: Reference, *, measured: bool) -> ReferenceRecord:
     train, held_out = (reference.distributions[part] for part in ("train", "held-out"))
     return ReferenceRecord(
         name=reference.name,
@@ -166,6 +182,11 @@ def _record(reference: Reference) -> ReferenceRecord:
         unread=reference.unread,
         compared=reference.compared,
         distances={quantity: distance(train[quantity], held_out[quantity], quantity) for quantity in CLASSES},
+        geometries=Share(
+            count=len(reference.coordinates.mols), of=reference.coordinates.drawn, among="held-out geometries"
+        )
+        if measured
+        else None,
     )
 
 

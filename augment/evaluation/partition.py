@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.evaluation.coordinates import ReferenceCoordinates
 from molaug.evaluation.distribution import Distribution, distributions
-from molaug.evaluation.protocol import REFERENCE_SIZE
+from molaug.evaluation.geometries import Geometries
+from molaug.evaluation.protocol import REFERENCE_GEOMETRIES, REFERENCE_SIZE
 from molaug.evaluation.samples import smiles_of_file
 from molaug.filters import MoleculeIndex
 from molaug.filters.redundancy.keys import name as canonical_name
+from molaug.structures import Structures
 from molaug.structures.chemistry import with_smiles
 from molaug.structures.datasets import Dataset, open_dataset
 from molaug.structures.datasets.locate import suffix_of
@@ -46,6 +50,9 @@ class Reference:
         Of the parts ``train`` and ``held-out``, at most :data:`REFERENCE_SIZE` molecules each.
     compared
         How many molecules those are.
+    geometries
+        Of at most :data:`REFERENCE_GEOMETRIES` held-out molecules, one each, in the order of their keys; none where
+        the sources have none.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Reference:
     unread: int
     distributions: dict[str, dict[str, Distribution]]
     compared: dict[str, int]
+    geometries: Geometries
 
     @classmethod
     def build(cls, sources: Sequence[str | Path | Dataset], *, name: str | None = None) -> Reference:
@@ -78,8 +86,14 @@ class Reference:
         ValueError
             If there is no molecule in them.
         """
-        entries = [text for source in sources for text in _smiles(source)]
-        found = [None if text is None else canonical_name(text) for text in entries]
+        held = _HeldOut()
+        found: list[str | None] = []
+        for source in sources:
+            for texts, rows in _batches(source):
+                names = [None if text is None else canonical_name(text) for text in texts]
+                found += names
+                if rows is not None:
+                    held.add(names, rows)
         molecules = [text for text in found if text is not None]
         title = name or " + ".join(one.card.name if isinstance(one, Dataset) else str(one) for one in sources)
         if not molecules:
@@ -94,10 +108,16 @@ class Reference:
             name=title,
             keys=keys,
             parts=parts,
-            unread=len(entries) - len(molecules),
+            unread=len(found) - len(molecules),
             distributions={part: distributions([molecules[k] for k in rows]) for part, rows in chosen.items()},
             compared={part: len(rows) for part, rows in chosen.items()},
+            geometries=held.geometries(),
         )
+
+    @cached_property
+    def coordinates(self) -> ReferenceCoordinates:
+        """Lengths, angles and torsions of the geometries, measured when they are first asked for."""
+        return ReferenceCoordinates.measure(self.geometries)
 
     def count(self, *parts: str) -> int:
         """Return how many molecules some parts hold.
@@ -159,12 +179,37 @@ def partition(smiles: Sequence[str], reference: Reference | None, known: Molecul
     return {place: int((places == place).sum()) for place in asked}
 
 
-def _smiles(source: str | Path | Dataset) -> Iterator[str | None]:
+class _HeldOut:
+    """The geometries of the held-out molecules of the lowest keys, the first of each molecule, as rows stream by."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[NDArray[np.uint8], NDArray[np.float64]]] = {}
+
+    def add(self, names: Sequence[str | None], rows: Structures) -> None:
+        sizes, finite = rows.n_atoms, np.isfinite(rows.positions).all(axis=1)
+        broken = np.add.reduceat(~np.append(finite, True), rows.offsets[:-1]) if len(rows) else np.zeros(0)
+        usable = [k for k, name in enumerate(names) if name is not None and sizes[k] and not broken[k]]
+        keys = split_keys([names[k] or "" for k in usable], canonical=True)
+        for k, key, part in zip(usable, keys.tolist(), parts_of_keys(keys).tolist(), strict=True):
+            if part in HELD_OUT and key not in self._kept:
+                atoms = slice(rows.offsets[k], rows.offsets[k + 1])
+                self._kept[key] = rows.numbers[atoms].copy(), rows.positions[atoms].copy()
+        if len(self._kept) > 2 * REFERENCE_GEOMETRIES:
+            self._kept = dict(self._lowest())
+
+    def geometries(self) -> Geometries:
+        return Geometries.of([molecule for _, molecule in self._lowest()])
+
+    def _lowest(self) -> list[tuple[int, tuple[NDArray[np.uint8], NDArray[np.float64]]]]:
+        return sorted(self._kept.items(), key=lambda item: item[0])[:REFERENCE_GEOMETRIES]
+
+
+def _batches(source: str | Path | Dataset) -> Iterator[tuple[Sequence[str | None], Structures | None]]:
     if not isinstance(source, Dataset):
         path = Path(source).expanduser()
         if path.is_file() and suffix_of(path) in _LISTS:
-            yield from smiles_of_file(path)
+            yield smiles_of_file(path), None
             return
         source = open_dataset(source)
     for batch in source.batches():
-        yield from with_smiles(batch)[0].column("smiles")
+        yield with_smiles(batch)[0].column("smiles"), batch

@@ -94,8 +94,73 @@ class GraphTier:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CoordinateDistance:
+    """How far lengths or angles of samples are from those of the held-out reference geometries.
+
+    Parameters
+    ----------
+    distance
+        Wasserstein-1 distance, averaged over types; None where there is nothing to compare, as in all others.
+    by_chance
+        That of as many other held-out geometries.
+    ratio
+        The one divided by the other: 1 is as near as can be told.
+    unit
+        Å or °.
+    compared
+        Values of the reference whose type is compared.
+    types
+        The distance of each type, the most frequent first.
+    """
+
+    distance: float | None
+    by_chance: float | None
+    ratio: float | None
+    unit: str
+    compared: Share
+    types: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeometryTier:
+    """The figures of one file that rest on its geometries alone.
+
+    Parameters
+    ----------
+    protocol
+        Version of the definitions of this tier.
+    n_samples
+        All samples, those without a geometry too.
+    shares
+        By name, see the page on evaluation for each.
+    reasons
+        Samples that are not strictly valid, by kind of reason, most frequent first.
+    polished_reasons
+        Likewise after the polish.
+    partition
+        Unique strictly valid molecules by where they are found.
+    figures
+        Others by name; None where there is nothing to average.
+    distances
+        Of the strictly valid geometries, by quantity; empty without reference geometries.
+    polished_distances
+        Of those that are strictly valid after the polish.
+    """
+
+    protocol: str
+    n_samples: int
+    shares: dict[str, Share]
+    reasons: dict[str, int]
+    polished_reasons: dict[str, int]
+    partition: dict[str, Share]
+    figures: dict[str, float | None]
+    distances: dict[str, CoordinateDistance]
+    polished_distances: dict[str, CoordinateDistance]
+
+
+@dataclass(frozen=True, kw_only=True)
 class FileEvaluation:
-    """The figures of one file; those that need geometries can be a further tier beside the graphs.
+    """The figures of one file.
 
     Parameters
     ----------
@@ -103,10 +168,13 @@ class FileEvaluation:
         The file.
     graph
         What rests on molecular graphs.
+    geometry
+        What rests on geometries; None where no sample has one.
     """
 
     source: str
     graph: GraphTier
+    geometry: GeometryTier | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +193,9 @@ class ReferenceRecord:
         Molecules whose distributions were compared, of ``train`` and ``held-out``.
     distances
         Jensen–Shannon distances between those two, by quantity: what a perfect generator has.
+    geometries
+        Held-out geometries that were looked at, and how many of them were strictly valid and measured; None where no
+        sample has a geometry.
     """
 
     name: str
@@ -132,6 +203,7 @@ class ReferenceRecord:
     unread: int
     compared: dict[str, int]
     distances: dict[str, float | None]
+    geometries: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,12 +255,21 @@ class Evaluation:
         Returns
         -------
         dict
-            By name, for instance ``shares.strictly valid`` or ``distances.train.rings``.
+            By name, for instance ``shares.strictly valid`` or ``distances.train.rings``; those of geometries begin
+            with ``geometry.``.
         """
         values: dict[str, list[float]] = {}
         kinds = tuple(dict.fromkeys(kind for file in self.files for kind in file.graph.reasons))
+        tiers = [file.geometry for file in self.files if file.geometry is not None]
+        raw = tuple(dict.fromkeys(kind for tier in tiers for kind in tier.reasons))
+        polished = tuple(dict.fromkeys(kind for tier in tiers for kind in tier.polished_reasons))
         for file in self.files:
-            for name, value in _figures(file.graph, kinds):
+            found = list(_figures(file.graph, kinds))
+            if file.geometry is not None:
+                found += [
+                    (f"geometry.{name}", value) for name, value in _geometry_figures(file.geometry, raw, polished)
+                ]
+            for name, value in found:
                 values.setdefault(name, []).extend([] if value is None else [value])
         return {
             name: Figure(mean=fmean(held), sd=stdev(held) if len(held) > 1 else None, n=len(held))
@@ -206,9 +287,10 @@ class Evaluation:
         """
         held = asdict(self)
         for file, record in zip(held["files"], self.files, strict=True):
-            for name in ("shares", "partition"):
-                for key, share in getattr(record.graph, name).items():
-                    file["graph"][name][key]["value"] = share.value
+            for tier in ("graph", "geometry"):
+                for name in ("shares", "partition") if getattr(record, tier) is not None else ():
+                    for key, share in getattr(getattr(record, tier), name).items():
+                        file[tier][name][key]["value"] = share.value
         held["summary"] = {name: asdict(figure) for name, figure in self.summary().items()}
         return json.dumps(held, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -281,3 +363,19 @@ def _figures(tier: GraphTier, kinds: Sequence[str]) -> Iterator[tuple[str, float
     for quantity, distances in tier.distances.items():
         yield f"distances.train.{quantity}", distances.train
         yield f"distances.held_out.{quantity}", distances.held_out
+
+
+def _geometry_figures(
+    tier: GeometryTier, raw: Sequence[str], polished: Sequence[str]
+) -> Iterator[tuple[str, float | None]]:
+    yield from ((f"reasons.{kind}", tier.reasons.get(kind, 0) / tier.n_samples) for kind in raw)
+    yield from ((f"polished_reasons.{kind}", tier.polished_reasons.get(kind, 0) / tier.n_samples) for kind in polished)
+    for group in ("shares", "partition"):
+        held: dict[str, Share] = getattr(tier, group)
+        yield from ((f"{group}.{name}", share.value) for name, share in held.items())
+    yield from ((f"figures.{name}", value) for name, value in tier.figures.items())
+    for group in ("distances", "polished_distances"):
+        found: dict[str, CoordinateDistance] = getattr(tier, group)
+        for quantity, distance in found.items():
+            yield f"{group}.{quantity}", distance.distance
+            yield f"{group}.{quantity}.ratio", distance.ratio

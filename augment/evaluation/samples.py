@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from ase import Atoms
 from ase.io import iread
 from ase.io.formats import UnknownFileTypeError
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
@@ -34,7 +34,33 @@ _LISTS = (".smi", ".can", ".smiles", ".txt")
 _FORMATS = f"SMILES ({' '.join(_LISTS)}, one a line), .csv with a column smiles, .sdf, .xyz, .npz and .parquet"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, slots=True)
+class Geometry:
+    """The atoms of one sample in space.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers, shape (n_atoms,).
+    positions
+        In Å, shape (n_atoms, 3).
+    drawn
+        The bonds that came with it, unsanitised; None where there were none.
+    perceived
+        The molecule of the sample is what was perceived from this geometry, for net charge zero.
+    """
+
+    numbers: NDArray[np.uint8]
+    positions: NDArray[np.float64]
+    drawn: Chem.Mol | None = None
+    perceived: bool = False
+
+
+#: A molecule as drawn or the reason why there is none, and the geometry if there is one.
+Entry = tuple[Chem.Mol | str, Geometry | None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
     """What one file of generated molecules holds, in its order.
 
@@ -46,26 +72,29 @@ class Samples:
         As drawn, unsanitised; None where there is no molecule. Those from geometries have all their hydrogens.
     reasons
         ``unreadable`` or ``unperceived`` with a detail, where there is none; None elsewhere.
+    geometries
+        None where a sample has none.
     """
 
     source: str
     mols: tuple[Chem.Mol | None, ...]
     reasons: tuple[str | None, ...]
+    geometries: tuple[Geometry | None, ...]
 
     def __len__(self) -> int:
         """Return the number of samples, those that are no molecules included."""
         return len(self.mols)
 
     @classmethod
-    def collect(cls, source: str, found: Iterable[Chem.Mol | str]) -> Samples:
-        """Gather molecules and reasons in their order.
+    def collect(cls, source: str, found: Iterable[Entry]) -> Samples:
+        """Gather molecules, reasons and geometries in their order.
 
         Parameters
         ----------
         source
             What they came from.
         found
-            Molecules as drawn, or the reason why a sample is none.
+            Molecules as drawn, or the reason why a sample is none, each with its geometry if it has one.
 
         Returns
         -------
@@ -75,8 +104,9 @@ class Samples:
         entries = list(found)
         return cls(
             source=source,
-            mols=tuple(None if isinstance(entry, str) else entry for entry in entries),
-            reasons=tuple(entry if isinstance(entry, str) else None for entry in entries),
+            mols=tuple(None if isinstance(mol, str) else mol for mol, _ in entries),
+            reasons=tuple(mol if isinstance(mol, str) else None for mol, _ in entries),
+            geometries=tuple(geometry for _, geometry in entries),
         )
 
 
@@ -194,26 +224,28 @@ def _smiles_column(names: Sequence[str], path: Path) -> str:
     return found
 
 
-def _of_smiles(smiles: Iterable[str]) -> Iterator[Chem.Mol | str]:
+def _of_smiles(smiles: Iterable[str]) -> Iterator[Entry]:
     for text in smiles:
         mol = as_drawn(text)
-        yield UNREADABLE if mol is None else mol
+        yield UNREADABLE if mol is None else mol, None
 
 
-def _of_sdf(path: Path) -> Iterator[Chem.Mol | str]:
+def _of_sdf(path: Path) -> Iterator[Entry]:
     opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115 -- next line
     with opened as handle, BlockLogs():
         for mol in Chem.ForwardSDMolSupplier(handle, removeHs=False, sanitize=False):
-            yield UNREADABLE if mol is None else _with_own_hydrogens(mol)
+            yield (UNREADABLE, None) if mol is None else _of_record(mol)
 
 
-def _with_own_hydrogens(mol: Chem.Mol) -> Chem.Mol:
-    """Let no hydrogens be implied where a geometry has its own: those that lack are lacking."""
-    three_d = bool(mol.GetNumConformers()) and mol.GetConformer().Is3D()
-    if three_d and any(atom.GetAtomicNum() == 1 for atom in mol.GetAtoms()):
-        for atom in mol.GetAtoms():
-            atom.SetNoImplicit(True)
-    return mol
+def _of_record(mol: Chem.Mol) -> Entry:
+    if not (mol.GetNumConformers() and mol.GetConformer().Is3D()):
+        return mol, None
+    numbers = np.array([mol.GetAtomWithIdx(k).GetAtomicNum() for k in range(mol.GetNumAtoms())], dtype=np.uint8)
+    if (numbers == 1).any():
+        # no hydrogens are implied where a geometry has its own: those that lack are lacking
+        for k in range(mol.GetNumAtoms()):
+            mol.GetAtomWithIdx(k).SetNoImplicit(True)
+    return mol, Geometry(numbers=numbers, positions=mol.GetConformer().GetPositions(), drawn=mol)
 
 
 def _frames(path: Path) -> Iterator[Atoms]:
@@ -223,12 +255,12 @@ def _frames(path: Path) -> Iterator[Atoms]:
         raise ValueError(f"{path}: ASE cannot read it ({' '.join(str(error).split())[:200]})") from error
 
 
-def _of_frames(frames: Iterable[Atoms]) -> Iterator[Chem.Mol | str]:
+def _of_frames(frames: Iterable[Atoms]) -> Iterator[Entry]:
     for frame in frames:
-        yield _perceived(frame.numbers, frame.positions)
+        yield _perceived(frame.numbers, frame.positions, drawn=_drawn(frame.info.get("raw_smiles")))
 
 
-def _of_npz(path: Path) -> Iterator[Chem.Mol | str]:
+def _of_npz(path: Path) -> Iterator[Entry]:
     with np.load(path, allow_pickle=False) as arrays:
         lacking = [key for key in ("z", "pos", "offsets") if key not in arrays.files]
         if lacking:
@@ -241,32 +273,54 @@ def _of_npz(path: Path) -> Iterator[Chem.Mol | str]:
         yield _perceived(z[first:last], pos[first:last])
 
 
-def _of_parquet(path: Path) -> Iterator[Chem.Mol | str]:
+def _of_parquet(path: Path) -> Iterator[Entry]:
     for file in parquet_files(path):
         names = pq.read_schema(file).names
         if "numbers" not in names:
             column = _smiles_column(names, file)
             yield from _of_smiles(text or "" for text in pq.read_table(file, columns=[column]).column(0).to_pylist())
             continue
-        for row in Structures.from_parquet(file):
+        rows = Structures.from_parquet(file)
+        claimed = rows.column("raw_smiles") if "raw_smiles" in rows.table.column_names else [None] * len(rows)
+        for row, raw in zip(rows, claimed, strict=True):
+            drawn = _drawn(row.smiles if raw is None else raw)
             if row.smiles is not None:
-                yield from _of_smiles([row.smiles])
+                mol = as_drawn(row.smiles)
+                geometry = None if row.positions is None else _geometry(row.numbers, row.positions, drawn)
+                yield UNREADABLE if mol is None else mol, geometry
             elif row.positions is None:
-                yield f"{UNREADABLE}: neither SMILES nor positions"
+                yield f"{UNREADABLE}: neither SMILES nor positions", None
             else:
-                yield _perceived(row.numbers, row.positions, row.charge)
+                yield _perceived(row.numbers, row.positions, row.charge, drawn)
 
 
-def _perceived(numbers: ArrayLike, positions: ArrayLike, charge: int = 0) -> Chem.Mol | str:
+def _drawn(smiles: object) -> Chem.Mol | None:
+    """Read the bonds that a generator drew; a text that is no SMILES drew a molecule without atoms."""
+    if smiles is None:
+        return None
+    mol = as_drawn(str(smiles))
+    return Chem.Mol() if mol is None else mol
+
+
+def _geometry(
+    numbers: ArrayLike, positions: ArrayLike, drawn: Chem.Mol | None, *, perceived: bool = False
+) -> Geometry | None:
+    z = np.asarray(numbers, dtype=np.uint8)
+    x = np.asarray(positions, dtype=np.float64)
+    return Geometry(numbers=z, positions=x, drawn=drawn, perceived=perceived) if len(z) else None
+
+
+def _perceived(numbers: ArrayLike, positions: ArrayLike, charge: int = 0, drawn: Chem.Mol | None = None) -> Entry:
     z, x = np.asarray(numbers), np.asarray(positions, dtype=np.float64)
     if not len(z):
-        return Chem.Mol()
+        return Chem.Mol(), None
     if not np.isfinite(x).all():
-        return f"{UNPERCEIVED}: positions are not finite"
+        return f"{UNPERCEIVED}: positions are not finite", _geometry(z, x, drawn)
     i, j = np.triu_indices(len(z), k=1)
     near = np.flatnonzero(np.linalg.norm(x[i] - x[j], axis=1) < CLASH * reach(z[i], z[j]))
     if len(near):
-        return f"{UNPERCEIVED}: atoms {i[near[0]]} and {j[near[0]]} lie on one another"
+        return f"{UNPERCEIVED}: atoms {i[near[0]]} and {j[near[0]]} lie on one another", _geometry(z, x, drawn)
     # the lowest multiplicity that the electrons allow: an odd one is then seen as a radical
     found = perceive(z, x, charge, 1 + (int(z.sum(dtype=np.int64)) - charge) % 2)
-    return found.mol if found.mol is not None else f"{UNPERCEIVED}: {found.reason}"
+    geometry = _geometry(z, x, drawn, perceived=charge == 0)
+    return found.mol if found.mol is not None else f"{UNPERCEIVED}: {found.reason}", geometry
