@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ase.build import molecule
 
-from molaug.evaluation.edm import DOUBLE, MARGINS, SINGLE, TRIPLE, edm_smiles, table_bonds
+from molaug.evaluation.edm import DOUBLE, MARGINS, SINGLE, TRIPLE, VALENCES, edm_smiles, table_bonds
 from molaug.evaluation.geometries import Geometries
+from molaug.evaluation.protocol import (
+    BOND_RANGE,
+    CLASH,
+    CONTACT,
+    FEWEST_VALUES,
+    GEOMETRY_PROTOCOL,
+    REFERENCE_GEOMETRIES,
+)
+from molaug.structures.chemistry.polish import STEPS
 from molaug.structures.hashing import stream
 
 
@@ -30,6 +41,14 @@ def read(path: Path) -> Geometries:
         pytest.skip(f"no {path.name}")
     with np.load(path) as arrays:
         return Geometries(numbers=arrays["z"], positions=arrays["pos"].astype(np.float64), offsets=arrays["offsets"])
+
+
+def test_definitions_are_frozen():
+    """Figures of one version are comparable: raise GEOMETRY_PROTOCOL with whatever changes this digest."""
+    tables = [{key: dict(row) for key, row in table.items()} for table in (SINGLE, DOUBLE, TRIPLE)]
+    numbers = [MARGINS, BOND_RANGE, CLASH, CONTACT, FEWEST_VALUES, REFERENCE_GEOMETRIES, STEPS]
+    digest = hashlib.sha256(json.dumps([tables, dict(VALENCES), numbers]).encode()).hexdigest()[:16]
+    assert (GEOMETRY_PROTOCOL, digest) == ("1", "2e36f0d5e658c668")
 
 
 def test_published_samples_of_g_schnet(data):
