@@ -142,8 +142,9 @@ def nearness(geometries: Geometries) -> tuple[NDArray[np.float64], NDArray[np.bo
     Examples
     --------
     >>> apart = Geometries.of([([2, 2], [[0, 0, 0], [0, 0, 5]])])
-    >>> [array.round(2).tolist() for array in nearness(apart)]
-    [[8.93], [False]]
+    >>> nearest, connected = nearness(apart)
+    >>> nearest.round(2).tolist(), connected.tolist()
+    ([8.93], [False])
     """
     nearest = np.where(geometries.sizes == 1, np.inf, np.nan)
     links: list[NDArray[np.int64]] = [np.zeros((2, 0), dtype=np.int64)]
