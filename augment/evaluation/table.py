@@ -52,6 +52,9 @@ def _head(evaluation: Evaluation) -> list[str]:
         parts = ", ".join(f"{count:,} {part}" for part, count in reference.molecules.items())
         unread = f"; {reference.unread:,} entries are no molecule" if reference.unread else ""
         lines.append(f"reference: {reference.name}: {parts}{unread}")
+        if reference.geometries is not None and reference.geometries.of:
+            found = reference.geometries
+            lines.append(f"reference geometries: {found.count:,} strictly valid of {found.of:,} held-out ones measured")
     if known is not None:
         lines.append(f"known elsewhere: {known['name']}, {known['molecules']:,} molecules")
     return lines
