@@ -12,6 +12,10 @@ INSTALL = 'pip install "molaug[generate]"'
 
 #: What can be trained: module and function, and what it is.
 FITTED = {
+    "diffusion": (
+        "molaug.training.diffusion:fit_diffusion",
+        "draws molecules in space, all atoms at once; learns from geometries",
+    ),
     "graph": ("molaug.training.graph:fit_graph", "draws molecules as graphs; learns from a list of molecules"),
 }
 

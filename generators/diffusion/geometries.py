@@ -1,4 +1,4 @@
-"""What the 3D generator learns from: geometries with their bonds as compact arrays, SMILES orders, columns and split."""
+"""What the 3D generator learns from: geometries with their bonds as compact arrays, SMILES orders, columns, split."""
 
 from __future__ import annotations
 

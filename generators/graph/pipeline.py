@@ -5,15 +5,13 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from diffusers.utils import logging
 from torch import Tensor
 
 from molaug.generators.graph.kekule import AtomTypes
@@ -23,6 +21,7 @@ from molaug.generators.graph.sampling import BLOCK, Request, sample_block
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Composition, Size, Steering
 from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.generators.learned.pipelines import evaluating, silent
 
 __all__ = ["GraphPipeline", "GraphSamples", "load_pipeline"]
 
@@ -165,7 +164,7 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
         self.scheduler.set_timesteps(num_inference_steps)
         self.set_progress_bar_config(disable=not progress)
         began = time.process_time()
-        with _evaluating(self.network):
+        with evaluating(self.network):
             blocks = range(start // BLOCK, -(-(start + n) // BLOCK)) if n else range(0)
             parts = [self._rows(request, block, start, start + n, trajectory) for block in self.progress_bar(blocks)]
         return GraphSamples.joined(parts, self.n_max, time.process_time() - began)
@@ -212,7 +211,7 @@ def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device 
         In single precision, ready to draw.
     """
     folder = checkpoint_folder(name, DiffusionPipeline.config_name)
-    with _silent():
+    with silent():
         # without its meta device and without pickles; the former would ask for one more package
         pipeline: GraphPipeline = GraphPipeline.from_pretrained(
             folder, local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True
@@ -220,26 +219,3 @@ def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device 
     pipeline.network.float().eval()
     placed: GraphPipeline = pipeline.to(device)
     return placed
-
-
-@contextmanager
-def _evaluating(network: GraphDenoiser) -> Iterator[None]:
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        network.train(training)
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Keep diffusers from showing a bar while it loads two small files."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

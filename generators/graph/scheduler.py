@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -92,7 +93,13 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         self.timesteps = torch.empty(0)
         self.set_timesteps(50)
 
-    def set_timesteps(self, num_inference_steps: int, device: str | torch.device | None = None) -> None:
+    def set_timesteps(
+        self,
+        num_inference_steps: int | None = None,
+        device: str | torch.device | None = None,
+        *,
+        timesteps: Sequence[float] | None = None,
+    ) -> None:
         """Lay down the times at which the network is asked.
 
         Parameters
@@ -101,13 +108,20 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
             How many.
         device
             Where the times are kept.
+        timesteps
+            The times themselves instead of their number, ascending in [0, 1]; the next after the last is 1.
 
         Raises
         ------
         ValueError
-            If there is not one step at least.
+            If there is not one step at least, or both or neither are given.
         """
-        if num_inference_steps < 1:
+        if (num_inference_steps is None) == (timesteps is None):
+            raise ValueError("expected either num_inference_steps or timesteps")
+        if timesteps is not None:
+            self.timesteps = torch.tensor(timesteps, dtype=torch.float32, device=device)
+            return
+        if num_inference_steps is None or num_inference_steps < 1:
             raise ValueError(f"{num_inference_steps} steps; expected at least 1")
         even = torch.arange(num_inference_steps, dtype=torch.float64) / num_inference_steps
         self.timesteps = self.distorted(even).float().to(device)  # (num_inference_steps,)

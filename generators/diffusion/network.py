@@ -1,0 +1,241 @@
+"""The network of the 3D generator: from a noisy molecule to its atom types, bond orders and coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+from torch.nn.functional import one_hot, relu, silu
+
+from molaug.generators.diffusion.features import RadialBasis, open_valences
+from molaug.generators.graph.kekule import BOND_ORDERS
+from molaug.generators.learned.random_walk import random_walk
+from molaug.generators.learned.transformer import OUTSIDE, PairHead, TransformerBlock
+
+#: Features of distances.
+_RADIAL = 24
+
+
+class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
+    """A transformer over atoms; bonds, walks along them and distances bias its attention.
+
+    Coordinates enter it in two ways. As plain features of the atoms, with which it learns what rotations do from
+    rotated data (``absolute``); and as distances, from which some of its layers move each atom towards or away from
+    the others (``moves``), the same however the molecule lies.
+
+    Parameters
+    ----------
+    numbers
+        Atomic number of each atom type.
+    valences
+        Highest valence of each type, hydrogens counted.
+    n_max
+        Atoms of a molecule at most.
+    scale
+        Å of a unit of the coordinates.
+    width
+        Features of an atom.
+    layers
+        Of the transformer.
+    heads
+        Of its attention; they share the width.
+    pair_width
+        Features of a pair.
+    move_width
+        Features of a pair in the layers that move atoms.
+    moves
+        Layers that move atoms, spread over the transformer.
+    absolute
+        Whether coordinates are features of the atoms as they are.
+    walk_steps
+        Longest random walk of the structural features.
+    conditions
+        Names of the scalar conditions.
+
+    References
+    ----------
+    V. G. Satorras et al., arXiv:2102.09844 (moves along distance vectors); C. Vonessen et al., TABASCO, and
+    C. K. Joshi et al., arXiv:2503.03965 (plain transformers on coordinates).
+    """
+
+    @register_to_config  # type: ignore[untyped-decorator]
+    def __init__(
+        self,
+        numbers: Sequence[int] = (1, 6, 7, 8),
+        valences: Sequence[int] = (1, 4, 3, 2),
+        n_max: int = 29,
+        scale: float = 1.4,
+        width: int = 128,
+        layers: int = 6,
+        heads: int = 8,
+        pair_width: int = 32,
+        move_width: int = 48,
+        moves: int = 2,
+        absolute: bool = True,
+        walk_steps: int = 5,
+        conditions: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} and {heads} heads; expected a multiple")
+        if not 0 <= moves <= layers:
+            raise ValueError(f"{moves} layers that move atoms of {layers}; expected no more of them")
+        if not (moves or absolute):
+            raise ValueError("moves=0 and absolute=False; the network would not see how to place atoms: expected one")
+        n_types = len(numbers)
+        self.atom = nn.Embedding(n_types, width)
+        self.row = nn.Linear(BOND_ORDERS * (n_max + 1), width)
+        self.place = nn.Embedding(n_max, width)
+        self.fixed = nn.Embedding(2, width)
+        self.valence = nn.Linear(3 + walk_steps, width)
+        self.coordinate = nn.Linear(3, width) if absolute else None
+        self.radial = RadialBasis(_RADIAL)
+        self.pair = nn.Linear(BOND_ORDERS + walk_steps + 1 + _RADIAL, pair_width)
+        self.offset = nn.Embedding(2 * n_max - 1, pair_width)
+        self.pair_norm = nn.LayerNorm(pair_width)
+        self.size = nn.Embedding(n_max + 1, width)
+        self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+        self.balance = nn.Linear(1, width)
+        self.condition = nn.Linear(2 * len(conditions), width) if conditions else None
+        self.modulation = nn.Linear(width, 4 * width)
+        self.blocks = nn.ModuleList(TransformerBlock(width, heads, pair_width, False) for _ in range(layers))
+        self.movers = nn.ModuleDict(
+            {str((k + 1) * layers // moves - 1): _Move(width, pair_width, move_width) for k in range(moves)}
+        )
+        self.norm = nn.LayerNorm(width)
+        self.atom_head = nn.Linear(width, n_types)
+        self.pair_head = PairHead(width, pair_width, BOND_ORDERS)
+        self.coordinate_head = nn.Linear(width, 3) if absolute else None
+        self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, 6.0, 32)), persistent=False)
+        self.register_buffer("type_valences", torch.tensor(valences, dtype=torch.float32), persistent=False)
+        self.register_buffer(
+            "is_hydrogen", (torch.tensor(numbers) == 1).float(), persistent=False
+        )  # averaged with the weights
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self,
+        atoms: Tensor,
+        bonds: Tensor,
+        coordinates: Tensor,
+        mask: Tensor,
+        graph_time: Tensor,
+        time: Tensor,
+        fixed: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what x₁ is expected to be given xₜ.
+
+        Parameters
+        ----------
+        atoms
+            Types, shape (n, n_max), 0 in the padding.
+        bonds
+            Orders, shape (n, n_max, n_max), symmetric, 0 in the padding.
+        coordinates
+            In units of ``scale``, shape (n, n_max, 3), 0 in the padding.
+        mask
+            Where there is an atom, shape (n, n_max).
+        graph_time
+            Of types and bonds, shape (n,), from 0 (noise) to 1.
+        time
+            Of the coordinates, shape (n,).
+        fixed
+            Atoms whose types, coordinates, and among each other bonds, are final, shape (n, n_max).
+        condition
+            Standardised values, and 1 where each is given, shape (n, 2 n_conditions).
+
+        Returns
+        -------
+        atom_logits : Tensor
+            Shape (n, n_max, n_types).
+        pair_logits : Tensor
+            Shape (n, n_pairs, 4), for the pairs i < j.
+        coordinates : Tensor
+            Shape (n, n_max, 3).
+        """
+        n_max = atoms.shape[1]
+        walk = random_walk(bonds, self.config.walk_steps)  # (n, n_max, n_max, walk_steps)
+        valence = open_valences(atoms, bonds, mask, self.type_valences, self.is_hydrogen)
+        onehot = one_hot(bonds, BOND_ORDERS).to(walk.dtype) * mask[:, None, :, None]  # (n, n_max, n_max, 4)
+        places = torch.arange(n_max, device=atoms.device)
+        h = self.atom(atoms) + self.place(places) + self.row(self._rows(onehot))  # (n, n_max, width)
+        h = h + self.valence(torch.cat([valence.atom, walk.diagonal(dim1=1, dim2=2).transpose(1, 2)], -1))
+        if self.coordinate is not None:
+            h = h + self.coordinate(coordinates)
+        if fixed is not None:
+            h = h + self.fixed(fixed.long())
+        x, distance = coordinates, _distances(coordinates)  # (n, n_max, n_max)
+        radial = self.radial(distance * self.config.scale)  # (n, n_max, n_max, n_radial)
+        pair = self.pair(torch.cat([onehot, walk, valence.pair[..., None], radial], -1))
+        pair = self.pair_norm(pair + self.offset(places[:, None] - places[None, :] + self.config.n_max - 1))
+        c = self._context(graph_time, time, mask, valence.balance, condition)  # (n, width)
+        h = h + c[:, None]
+        modulation = self.modulation(silu(c))[:, None].chunk(4, -1)  # 4 of (n, 1, width)
+        outside = torch.zeros_like(mask, dtype=h.dtype).masked_fill(~mask, OUTSIDE)[:, None, None]  # (n, 1, 1, n_max)
+        both = (mask[:, :, None] & mask[:, None]).to(h.dtype)[..., None]  # (n, n_max, n_max, 1)
+        left = (1.0 - time)[:, None, None]  # what is left to go, (n, 1, 1)
+        for k, block in enumerate(self.blocks):
+            h, pair = block(h, pair, outside, modulation)
+            if str(k) in self.movers:
+                message, step = self.movers[str(k)](h, pair, radial, x, distance, both)
+                h, x = h + message, x + left * step
+                if k + 1 < len(self.blocks):
+                    distance = _distances(x)
+                    radial = self.radial(distance * self.config.scale)
+        h = self.norm(h)
+        if self.coordinate_head is not None:
+            x = x + left * self.coordinate_head(h)
+        return self.atom_head(h), self.pair_head(h, pair), x * mask[..., None]
+
+    def _rows(self, onehot: Tensor) -> Tensor:
+        """Return how many bonds of each order an atom has, and to which places."""
+        room = onehot.new_zeros(*onehot.shape[:2], self.config.n_max, BOND_ORDERS)
+        room[:, :, : onehot.shape[1]] = onehot
+        return torch.cat([onehot.sum(2), room.flatten(2)], -1)  # (n, n_max, 4 + 4 n_max)
+
+    def _context(
+        self, graph_time: Tensor, time: Tensor, mask: Tensor, balance: Tensor, condition: Tensor | None
+    ) -> Tensor:
+        phases = torch.cat([t[:, None] * self.frequencies for t in (graph_time, time)], -1)  # (n, 64)
+        c = self.time(torch.cat([phases.sin(), phases.cos()], -1)) + self.size(mask.sum(1)) + self.balance(balance)
+        if self.condition is None:
+            return c
+        if condition is None:
+            condition = c.new_zeros(len(c), self.condition.in_features)
+        return c + self.condition(condition)
+
+
+class _Move(nn.Module):  # type: ignore[misc]
+    """Moves each atom along its distances to the others, and tells it of them."""
+
+    def __init__(self, width: int, pair_width: int, inner: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.left, self.right = nn.Linear(width, inner), nn.Linear(width, inner, bias=False)
+        self.pair = nn.Linear(pair_width + _RADIAL, inner, bias=False)
+        self.inner = nn.Linear(inner, inner)
+        self.weight = nn.Linear(inner, 1)
+        self.message = nn.Linear(inner, width)
+        nn.init.normal_(self.weight.weight, std=1e-3)
+        nn.init.zeros_(self.weight.bias)
+
+    def forward(
+        self, h: Tensor, pair: Tensor, radial: Tensor, x: Tensor, distance: Tensor, both: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        z = self.norm(h)
+        m = self.left(z)[:, :, None] + self.right(z)[:, None] + self.pair(torch.cat([pair, radial], -1))
+        m = relu(self.inner(relu(m))) * both  # (n, n_max, n_max, inner)
+        weight = self.weight(m) * both / (1.0 + distance[..., None])  # (n, n_max, n_max, 1)
+        toward = x[:, None] - x[:, :, None]  # from i to j, (n, n_max, n_max, 3)
+        step = (weight * toward).sum(2)  # (n, n_max, 3)
+        return self.message(m.sum(2) / 4.0), step
+
+
+def _distances(x: Tensor) -> Tensor:
+    """Return distances of all pairs, with a gradient on the diagonal too."""
+    return ((x[:, :, None] - x[:, None]).square().sum(-1) + 1e-8).sqrt()  # (n, n_max, n_max)
