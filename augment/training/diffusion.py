@@ -14,9 +14,9 @@ _WHAT = """A generator of molecules in space, all atoms at once: a flow of atom 
 trained by `molaug fit diffusion`.
 
 Metrics starting with `val_` are losses of the validation part: cross-entropies in nats for each atom (`val_atoms`,
-`val_bonds`), and the squared error of coordinates over (1 - t)², at most 100 (`val_coordinates`). `sampled_graph` is the
-share of drawn molecules whose bonds, as the network draws them, make a strictly valid molecule; `sampled_strict` the
-share whose geometry alone does, bonds perceived from it."""
+`val_bonds`), and the squared error of coordinates over (1 - t)², at most 100 (`val_coordinates`). `sampled_graph` is
+the share of drawn molecules whose bonds, as the network draws them, make a strictly valid molecule; `sampled_strict`
+the share whose geometry alone does, bonds perceived from it."""
 
 _USE = """
 from molaug.generators.diffusion import load_pipeline

@@ -18,8 +18,8 @@ from molaug.generators.diffusion.geometries import GRID, N_ORDERS, Geometries, s
 from molaug.generators.graph.kekule import BOND_ORDERS
 
 #: A batch: ``atoms`` (n, n_max), ``bonds`` (n, n_max, n_max), ``coordinates`` (n, n_max, 3) in Å, ``parents``
-#: (n, n_max), ``sizes`` (n,), ``heavy`` (n,), ``orders`` (n, N_ORDERS, n_max) and ``condition`` (n, n_conditions), standardised,
-#: NaN where unknown. ``n_max`` is that of the batch.
+#: (n, n_max), ``sizes`` (n,), ``heavy`` (n,), ``orders`` (n, N_ORDERS, n_max) and ``condition`` (n, n_conditions),
+#: standardised, NaN where unknown. ``n_max`` is that of the batch.
 Batch = dict[str, Tensor]
 
 #: Batches that are cut from one heap of molecules, sorted by size.
