@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from molaug.generators.diffusion.geometries import GRID, N_ORDERS, Geometries, spans
-from molaug.generators.graph.kekule import BOND_ORDERS
+from molaug.generators.learned.atom_types import BOND_ORDERS
 
 #: A batch: ``atoms`` (n, n_max), ``bonds`` (n, n_max, n_max), ``coordinates`` (n, n_max, 3) in Å, ``parents``
 #: (n, n_max), ``sizes`` (n,), ``heavy`` (n,), ``orders`` (n, N_ORDERS, n_max) and ``condition`` (n, n_conditions),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu, silu
 
 from molaug.generators.diffusion.features import RadialBasis, open_valences
-from molaug.generators.graph.kekule import BOND_ORDERS
+from molaug.generators.learned.atom_types import BOND_ORDERS
 from molaug.generators.learned.random_walk import random_walk
 from molaug.generators.learned.transformer import OUTSIDE, PairHead, TransformerBlock
 

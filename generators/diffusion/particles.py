@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from molaug.generators.graph.kekule import AtomTypes
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures import Structures
 
 #: From structures to weights, each at least 0: molecules are drawn in proportion to them.

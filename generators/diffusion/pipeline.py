@@ -21,9 +21,9 @@ from molaug.generators.diffusion.particles import Particles, Score
 from molaug.generators.diffusion.samples import MoleculeSamples
 from molaug.generators.diffusion.sampling import Request, sample_block
 from molaug.generators.diffusion.steering import Given, weights_of_sizes
-from molaug.generators.graph.kekule import AtomTypes
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Size
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.checkpoints import checkpoint_folder
 from molaug.generators.learned.pipelines import evaluating, silent
 

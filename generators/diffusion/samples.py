@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from molaug.generators.diffusion.sampling import Block
-from molaug.generators.graph.kekule import AtomTypes
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures import Structures
 from molaug.structures.chemistry import perceive, strict_reason
 
@@ -135,7 +135,8 @@ class MoleculeSamples:
     def charges(self) -> NDArray[np.int64]:
         """Total charge of each molecule by its formal charges, shape (n,)."""
         there = np.arange(self.atoms.shape[1]) < self.sizes[:, None]
-        return (np.array(self.types.charges)[self.atoms] * there).sum(1)
+        charges: NDArray[np.int64] = (np.array(self.types.charges)[self.atoms] * there).sum(1)
+        return charges
 
     def drawn(self) -> list[Chem.Mol]:
         """Draw the molecules with the bonds of the network, nothing checked and nothing repaired.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from molaug.generators.diffusion.clock import Clock
 from molaug.generators.diffusion.network import MoleculeDenoiser
 from molaug.generators.diffusion.particles import Particles
 from molaug.generators.diffusion.steering import Given
-from molaug.generators.graph.kekule import BOND_ORDERS
 from molaug.generators.graph.scheduler import GraphFlowOutput, GraphFlowScheduler, drawn
+from molaug.generators.learned.atom_types import BOND_ORDERS
 from molaug.generators.learned.pairs import in_square, of_pairs
 from molaug.structures.hashing import stream
 
@@ -132,7 +132,7 @@ def sample_block(
     graph_scheduler
         Of types and bonds.
     scheduler
-        Of the coordinates: one of diffusers for flows, with explicit sigmas.
+        Of the coordinates: one of diffusers for flows, of which each step asks the network once.
     request
         What is asked for.
     block
@@ -157,7 +157,7 @@ def sample_block(
     state = frame.laid(graph_scheduler.prior(u_atoms[0], u_pairs[0]))
     x = frame.placed(rows.normal(n_max))
     moving = [k for k in range(request.steps) if times[k + 1] > times[k]]
-    _set_sigmas(scheduler, [1.0 - times[k] for k in moving], device)
+    _set_sigmas(scheduler, [1.0 - times[k] for k in [*moving, request.steps]], device)
     last = len(moving) - 1
     states, predicted = [], x
     for k in range(request.steps):
@@ -183,6 +183,8 @@ def sample_block(
             if parents is not None:
                 state = GraphFlowOutput(atoms=state.atoms[parents], pairs=state.pairs[parents])
                 x, predicted = x[parents], predicted[parents]
+                frame = replace(frame, coordinates=frame.coordinates[parents])  # a fragment lies as in the parent
+                states = [(a[parents], b[parents], c[parents]) for a, b, c in states]
         if trajectory:
             states.append(_arrays(state, predicted))
     atoms, bonds, coordinates = _arrays(state, frame.placed(x / times[-1]))
@@ -356,7 +358,11 @@ def _refreshed(x: Tensor, predicted: Tensor, t: float, share: float, normal: Ten
 
 
 def _set_sigmas(scheduler: Any, sigmas: list[float], device: torch.device) -> None:
-    scheduler.set_timesteps(sigmas=sigmas, device=device)
+    """Lay down the shares of noise before each step and after the last."""
+    scheduler.set_timesteps(len(sigmas) - 1, device=device)
+    # not as an argument: some schedulers take none, some shift them, and all would end at 0
+    scheduler.sigmas = torch.tensor(sigmas)
+    scheduler.timesteps = (scheduler.sigmas[:-1] * scheduler.config.num_train_timesteps).to(device)
     scheduler.set_begin_index(0)
 
 

@@ -11,8 +11,9 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 from rdkit.rdBase import BlockLogs
 
-from molaug.generators.graph.kekule import AtomTypes, kekule_graph, smiles_orders
+from molaug.generators.graph.kekule import kekule_graph, smiles_orders
 from molaug.generators.graph.steering import Size, size_weights
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.identity import parse
 
 #: Seed of the geometry of a fragment that is given by its SMILES alone.

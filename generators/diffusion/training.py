@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,10 +17,12 @@ from molaug.generators.diffusion.alignment import aligned, centred, random_rotat
 from molaug.generators.diffusion.clock import Clock
 from molaug.generators.diffusion.data import Batch
 from molaug.generators.diffusion.network import MoleculeDenoiser
-from molaug.generators.diffusion.pipeline import MoleculePipeline
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.learned.pairs import in_square, of_pairs
 from molaug.generators.learned.progress import fraction_done, warmup_cosine
+
+if TYPE_CHECKING:
+    from molaug.generators.diffusion.pipeline import MoleculePipeline
 
 
 class MoleculeFlow(LightningModule):
@@ -236,6 +238,8 @@ class MoleculeFlow(LightningModule):
         MoleculePipeline
             It shares the weights.
         """
+        from molaug.generators.diffusion.pipeline import MoleculePipeline  # RDKit, which training can do without
+
         return MoleculePipeline(
             self.network,
             self.graph_scheduler,

@@ -14,8 +14,8 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from molaug.generators.graph.kekule import BOND_ORDERS
 from molaug.generators.graph.molecules import Molecules
+from molaug.generators.learned.atom_types import BOND_ORDERS
 
 #: A batch: ``atoms`` (n, n_max), ``bonds`` (n, n_max, n_max), ``sizes`` (n,), ``orders`` (n, N_ORDERS, n_max) and
 #: ``condition`` (n, n_conditions), standardised, NaN where unknown.

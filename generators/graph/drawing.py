@@ -10,8 +10,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from molaug.generators.graph.kekule import AtomTypes
 from molaug.generators.graph.steering import Steering
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.checkpoints import checkpoint_folder
 
 if TYPE_CHECKING:

@@ -12,112 +12,10 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-#: Bond orders by their index: none, single, double, triple.
-BOND_ORDERS = 4
+from molaug.generators.learned.atom_types import AtomTypes
 
 _KINDS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
 _ORDERS = {kind: order for order, kind in _KINDS.items()}
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtomTypes:
-    """The kinds of heavy atoms that a set of molecules has: elements with formal charges.
-
-    Hydrogens are implied: an atom carries as many as its valence leaves open.
-
-    Parameters
-    ----------
-    numbers
-        Atomic number of each type.
-    charges
-        Formal charge of each type.
-    valences
-        Highest sum of bond orders to heavy atoms that each type may have.
-
-    Raises
-    ------
-    ValueError
-        If the three differ in length, there are none, or two are the same.
-
-    Examples
-    --------
-    >>> types = AtomTypes.of([Chem.MolFromSmiles("CC(=O)N")])
-    >>> types.names, types.valences
-    (('C', 'N', 'O'), (4, 1, 2))
-    """
-
-    numbers: tuple[int, ...]
-    charges: tuple[int, ...]
-    valences: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        lengths = {len(self.numbers), len(self.charges), len(self.valences)}
-        pairs = set(zip(self.numbers, self.charges, strict=False))
-        if len(lengths) != 1 or not self.numbers or len(pairs) != len(self.numbers):
-            raise ValueError(f"{self!r}: expected one number, charge and valence for each of some distinct types")
-
-    @classmethod
-    def of(cls, mols: Iterable[Chem.Mol]) -> AtomTypes:
-        """Collect the types of some molecules, with the highest valence that each shows.
-
-        Parameters
-        ----------
-        mols
-            Sanitised molecules.
-
-        Returns
-        -------
-        AtomTypes
-            In the order of atomic numbers and charges.
-        """
-        highest: Counter[tuple[int, int]] = Counter()
-        for mol in mols:
-            kekule = _kekule(mol)
-            for atom in kekule.GetAtoms():
-                if atom.GetAtomicNum() <= 1:
-                    continue  # deuterium, say
-                bonds = sum(_ORDERS.get(bond.GetBondType(), 0) for bond in atom.GetBonds())
-                key = (atom.GetAtomicNum(), atom.GetFormalCharge())
-                highest[key] = max(highest[key], bonds)
-        keys = sorted(highest)
-        return cls(
-            numbers=tuple(number for number, _ in keys),
-            charges=tuple(charge for _, charge in keys),
-            valences=tuple(highest[key] for key in keys),
-        )
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Names of the types, for instance ``C`` and ``N+1``."""
-        symbol = Chem.GetPeriodicTable().GetElementSymbol
-        return tuple(
-            symbol(number) + (f"{charge:+d}" if charge else "")
-            for number, charge in zip(self.numbers, self.charges, strict=True)
-        )
-
-    @cached_property
-    def _places(self) -> dict[tuple[int, int], int]:
-        return {key: k for k, key in enumerate(zip(self.numbers, self.charges, strict=True))}
-
-    def index_of(self, number: int, charge: int) -> int | None:
-        """Return the place of a type, or None if there is no such type.
-
-        Parameters
-        ----------
-        number
-            Atomic number.
-        charge
-            Formal charge.
-
-        Returns
-        -------
-        int or None
-            Place in the order of the types.
-        """
-        return self._places.get((number, charge))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -344,6 +242,31 @@ def _not_implied(kekule: Chem.Mol) -> Chem.Atom | None:
         if implied.GetAtomWithIdx(k).GetTotalNumHs() != atoms[k].GetTotalNumHs():
             return atoms[k]
     return None
+
+
+def highest_valences(mols: Iterable[Chem.Mol]) -> Counter[tuple[int, int]]:
+    """Return the highest sum of bond orders among heavy atoms that each kind of heavy atom shows.
+
+    Parameters
+    ----------
+    mols
+        Sanitised molecules.
+
+    Returns
+    -------
+    collections.Counter
+        By atomic number and formal charge.
+    """
+    highest: Counter[tuple[int, int]] = Counter()
+    for mol in mols:
+        kekule = _kekule(mol)
+        for atom in kekule.GetAtoms():
+            if atom.GetAtomicNum() <= 1:
+                continue  # deuterium, say
+            bonds = sum(_ORDERS.get(bond.GetBondType(), 0) for bond in atom.GetBonds())
+            key = (atom.GetAtomicNum(), atom.GetFormalCharge())
+            highest[key] = max(highest[key], bonds)
+    return highest
 
 
 def drawn(graphs: KekuleGraphs, types: AtomTypes) -> list[Chem.Mol]:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, kekule_graph, smiles_orders
+from molaug.generators.graph.kekule import KekuleGraphs, kekule_graph, smiles_orders
 from molaug.generators.graph.sources import Rows, read_rows
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.processes import Mapping, mapping
 from molaug.structures.chemistry import canonical, parse
 from molaug.structures.hashing import stream

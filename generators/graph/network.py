@@ -10,7 +10,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, silu
 
-from molaug.generators.graph.kekule import BOND_ORDERS
+from molaug.generators.learned.atom_types import BOND_ORDERS
 from molaug.generators.learned.random_walk import random_walk
 from molaug.generators.learned.transformer import OUTSIDE, PairHead, TransformerBlock
 

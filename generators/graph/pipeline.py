@@ -14,12 +14,12 @@ import torch
 from diffusers import DiffusionPipeline
 from torch import Tensor
 
-from molaug.generators.graph.kekule import AtomTypes
 from molaug.generators.graph.network import GraphDenoiser
 from molaug.generators.graph.samples import GraphSamples
 from molaug.generators.graph.sampling import BLOCK, Request, sample_block
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Composition, Size, Steering
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.checkpoints import checkpoint_folder
 from molaug.generators.learned.pipelines import evaluating, silent
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.generators.graph.kekule import AtomTypes
+from molaug.generators.learned.atom_types import AtomTypes
 
 #: Probabilities count as at least this: single precision makes unlikely ones zero.
 _SMALLEST = 1e-30

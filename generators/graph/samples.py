@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, drawn
+from molaug.generators.graph.kekule import KekuleGraphs, drawn
 from molaug.generators.graph.projection import projected
 from molaug.generators.graph.sampling import Block
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.identity import canonical
 from molaug.structures.chemistry.strict import strict_reason
 

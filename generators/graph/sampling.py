@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from molaug.generators.graph.kekule import BOND_ORDERS, KekuleGraphs
+from molaug.generators.graph.kekule import KekuleGraphs
 from molaug.generators.graph.network import GraphDenoiser
 from molaug.generators.graph.scheduler import GraphFlowOutput, GraphFlowScheduler, drawn
 from molaug.generators.graph.steering import Counts, Fragment, Steering
+from molaug.generators.learned.atom_types import BOND_ORDERS
 from molaug.generators.learned.pairs import in_square, of_pairs
 from molaug.structures.hashing import stream
 

@@ -12,7 +12,7 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.utils import BaseOutput
 from torch import Tensor
 
-from molaug.generators.graph.kekule import BOND_ORDERS
+from molaug.generators.learned.atom_types import BOND_ORDERS
 
 #: How the state of the next time is made from the predicted molecule.
 Kernel = Literal["renoise", "jump"]

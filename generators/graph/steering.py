@@ -14,7 +14,8 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 from scipy.optimize import linear_sum_assignment
 
-from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, encode, smiles_orders
+from molaug.generators.graph.kekule import KekuleGraphs, encode, smiles_orders
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.identity import parse
 
 #: Exact counts of elements, or a least and a greatest one (None: no limit); a formula means exactly these heavy atoms.

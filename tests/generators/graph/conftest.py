@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from molaug.generators.graph.kekule import AtomTypes
 from molaug.generators.graph.network import GraphDenoiser
 from molaug.generators.graph.pipeline import GraphPipeline
 from molaug.generators.graph.scheduler import GraphFlowScheduler
+from molaug.generators.learned.atom_types import AtomTypes
 
 N_MAX = 8
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, drawn, encode, smiles_orders
+from molaug.generators.graph.kekule import KekuleGraphs, drawn, encode, smiles_orders
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.identity import canonical, parse
 from molaug.structures.chemistry.strict import strict_reason
 

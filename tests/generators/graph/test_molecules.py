@@ -12,9 +12,10 @@ from rdkit import Chem
 
 from molaug import Structures
 from molaug.generators.graph import molecules as module
-from molaug.generators.graph.kekule import AtomTypes, drawn, encode
+from molaug.generators.graph.kekule import drawn, encode
 from molaug.generators.graph.molecules import N_ORDERS, Molecules
 from molaug.generators.graph.sources import read_rows
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry import canonical, parse
 from molaug.structures.split import split_of
 

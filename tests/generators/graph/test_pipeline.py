@@ -15,8 +15,9 @@ import pytest
 import torch
 from rdkit import Chem
 
-from molaug.generators.graph.kekule import AtomTypes, drawn
+from molaug.generators.graph.kekule import drawn
 from molaug.generators.graph.pipeline import GraphPipeline, GraphSamples, load_pipeline
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.strict import strict_reasons_of_smiles
 
 FROZEN = Path(__file__).parent / "data" / "checkpoint-v1"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molaug.generators.graph.kekule import AtomTypes, KekuleGraphs, drawn, encode
+from molaug.generators.graph.kekule import KekuleGraphs, drawn, encode
 from molaug.generators.graph.projection import projected
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.identity import parse
 from molaug.structures.chemistry.strict import strict_reason
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molaug.generators.graph.kekule import AtomTypes, drawn
+from molaug.generators.graph.kekule import drawn
 from molaug.generators.graph.steering import Composition, Counts, Fragment, Steering, size_weights
+from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures.chemistry.identity import canonical
 
 TYPES = AtomTypes(numbers=(6, 7, 7, 8, 8, 9), charges=(0, 0, 1, -1, 0, 0), valences=(4, 3, 4, 1, 2, 1))
