@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from rdkit import Chem
+from rdkit.Chem import Crippen, rdDistGeom, rdForceFieldHelpers
+
+from molaug.structures import Structures
+from molaug.structures.chemistry import canonical
 
 ROOT = Path(__file__).parent.parent
 
@@ -51,6 +56,61 @@ def tiny_graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             losses = model.losses(batch, None)
             optimizer.zero_grad()
             (losses["atoms"] + 5.0 * losses["bonds"]).backward()
+            optimizer.step()
+    model.pipeline().save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_molecules() -> Structures:
+    """Fifty-nine molecules of at most 14 atoms with MMFF94s geometries, SMILES and the column ``refractivity``."""
+    names = "C N O CC CN CO C=C C=O N=C C#N C#C CCC CCO CCN COC CNC CC=O CC=C CC#C CC#N NC=O C1CC1 C1CO1 C1CN1 CCF CF "
+    names += "FC=O OC=O CC(C)C CCCC CC(C)O CC(N)=O CC(=O)O COC=O CN(C)C CC(C)=O CC(C)=C CCC=O CCC#N NCC#N OCC=O CCCO "
+    names += (
+        "CCCN CCOC COCO OCCO NCCO NCCN C1CCC1 C1COC1 C1CNC1 CC1CC1 CC1CO1 OC1CC1 NC1CC1 C=CC=C C=CC=O C#CC=O CC(F)F "
+    )
+    names += "CC(C)N"
+    mols = []
+    for name in names.split():
+        mol = Chem.AddHs(Chem.MolFromSmiles(name))
+        assert rdDistGeom.EmbedMolecule(mol, randomSeed=1) == 0
+        assert rdForceFieldHelpers.MMFFOptimizeMolecule(mol, mmffVariant="MMFF94s", maxIters=2000) == 0
+        mols.append(mol)
+    return Structures.from_arrays(
+        [[atom.GetAtomicNum() for atom in mol.GetAtoms()] for mol in mols],
+        [mol.GetConformer().GetPositions() for mol in mols],
+        smiles=[canonical(Chem.RemoveHs(mol)) for mol in mols],
+        extra={"refractivity": [Crippen.MolMR(mol) for mol in mols]},
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_diffusion(small_molecules: Structures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny 3D generator, trained for seconds, which knows the property ``refractivity``.
+
+    It draws at most 11 atoms; some of its graphs are sound, its geometries are blurred. It is called as the one that is
+    shipped, see ``tiny_graphs``.
+    """
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("diffusers")
+    pytest.importorskip("pytorch_lightning")
+    from molaug.generators.diffusion import GeometryData, MoleculeFlow
+
+    folder = tmp_path_factory.mktemp("checkpoints") / "diffusion-qm9"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        data = GeometryData(small_molecules, conditions=["refractivity"], max_atoms=11, batch_size=64)
+        model = MoleculeFlow(
+            domain=data.domain, width=32, layers=2, heads=4, pair_width=8, move_width=16, validation_samples=0
+        )
+        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+        (batch,) = data.train_dataloader()
+        for step in range(120):
+            optimizer.param_groups[0]["lr"] = 1e-2 * min(1.0, (120 - step) / 40)
+            losses = model.losses(batch, None)
+            optimizer.zero_grad()
+            (losses["atoms"] + 10.0 * losses["bonds"] + losses["coordinates"]).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
     model.pipeline().save(folder)
     return folder
