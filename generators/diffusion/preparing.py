@@ -189,7 +189,9 @@ def _prepare_one(row: _Row, seed: int, max_atoms: int) -> _Prepared | str:
     is_heavy = numbers > 1
     heavy = np.flatnonzero(is_heavy)  # the atoms of the graph, in its order
     place = np.cumsum(is_heavy) - 1  # (n_atoms,)
-    begin, end = np.array([[b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for b in mol.GetBonds()]).reshape(-1, 2).T
+    begin, end = (
+        np.array([[b.GetBeginAtomIdx(), b.GetEndAtomIdx()] for b in mol.GetBonds()], dtype=int).reshape(-1, 2).T
+    )
     parents_of = np.full(len(numbers), -1)
     for a, b in ((begin, end), (end, begin)):
         light = ~is_heavy[a] & is_heavy[b]
