@@ -143,10 +143,20 @@ def _parser() -> argparse.ArgumentParser:
     samples.add_argument("--json", metavar="PATH", help="write all figures and counts")
 
     sub = verb("fit", "train a generator on molecules of your own; the same command goes on after an interruption")
-    sub.add_argument("what", nargs="?", metavar="NAME", help="graph; without it, what can be trained is listed")
+    sub.add_argument(
+        "what", nargs="?", metavar="NAME", help="graph, diffusion; without it, what can be trained is listed"
+    )
     sub.add_argument(
         "options", nargs=argparse.REMAINDER, metavar="...", help="options of the training: molaug fit NAME --help"
     )
+
+    sub = verb("prepare", "write geometries as one compact file, from which the 3D generator is trained")
+    sub.add_argument("source", nargs="+", help="known names or paths")
+    sub.add_argument("--out", required=True, help="a path that ends in .geometries.npz")
+    sub.add_argument("--columns", nargs="+", default=[], metavar="NAME", help="scalar columns to keep")
+    sub.add_argument("--max-atoms", type=int, help="leave out molecules of more atoms")
+    sub.add_argument("--seed", type=int, default=0, help="of the roots of SMILES orders (default: %(default)s)")
+    sub.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default: %(default)s)")
 
     sub = verb("missing", "list the AMONs of targets that a base lacks, those that most targets need first")
     sub.add_argument("--targets", required=True, help="a known name or a path")
@@ -203,7 +213,7 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
         "--generators",
         nargs="+",
         metavar="NAME",
-        help="amons, conformers, normal-modes, dynamics, torsions, perturb, graph; default: amons conformers",
+        help="amons, conformers, normal-modes, dynamics, torsions, perturb, graph, diffusion (default: the first two)",
     )
     sub.add_argument("-n", type=int, help="rows for each parent, in all where none are needed")
     sub.add_argument("--filters", nargs="+", metavar="NAME", help="default: validity redundancy")

@@ -164,6 +164,13 @@ def evaluate(arguments: Namespace) -> int:
     return evaluate_command(arguments)
 
 
+def prepare(arguments: Namespace) -> int:
+    """Run ``molaug prepare``."""
+    from molaug.training.compact import prepare_command
+
+    return prepare_command(arguments)
+
+
 def missing(arguments: Namespace) -> int:
     """Run ``molaug missing``."""
     found = missing_amons(_molecules(arguments.targets), _molecules(arguments.base), max_heavy=arguments.max_heavy)
