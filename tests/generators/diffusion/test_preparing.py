@@ -135,7 +135,7 @@ def test_orders_are_those_in_which_smiles_from_their_first_atoms_are_written(geo
 
 def test_types_have_the_highest_valence_that_is_shown(geometries: Geometries) -> None:
     valences = dict(zip(geometries.types.names, geometries.types.valences, strict=True))
-    assert valences == {"H": 1, "C": 4, "N": 3, "N+1": 4, "O-1": 1, "O": 2}
+    assert valences == {"H": 1, "C-1": 3, "C": 4, "N-1": 2, "N": 3, "N+1": 4, "O-1": 1, "O": 2, "O+1": 3}
 
 
 def test_several_geometries_of_a_molecule_are_several_rows_of_one_part() -> None:
