@@ -17,6 +17,9 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "torsions": "Y. Qiu et al., J. Chem. Phys. 152, 244116 (2020), doi:10.1063/5.0009232",
         "perturb": "J. L. A. Gardner et al., arXiv:2506.10956 (2025)",
         "graph": "A. Campbell et al., arXiv:2402.04997 (2024); Y. Qin et al., arXiv:2410.04263 (2024)",
+        "diffusion": "Y. Lipman et al., arXiv:2210.02747 (2022); A. Campbell et al., arXiv:2402.04997 (2024)",
+        "diffusion-conformers": "Y. Lipman et al., arXiv:2210.02747 (2022)",
+        "mmff94": "P. Tosco, N. Stiefl, G. Landrum, J. Cheminform. 6, 37 (2014), doi:10.1186/s13321-014-0037-3",
         "mmff94s": "P. Tosco, N. Stiefl, G. Landrum, J. Cheminform. 6, 37 (2014), doi:10.1186/s13321-014-0037-3",
         "gfn2-xtb": "C. Bannwarth, S. Ehlert, S. Grimme, J. Chem. Theory Comput. 15, 1652 (2019), "
         "doi:10.1021/acs.jctc.8b01176",

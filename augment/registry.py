@@ -20,6 +20,8 @@ GENERATORS: Mapping[str, str] = MappingProxyType(
         "torsions": "molaug.generators.torsions:Torsions",
         "perturb": "molaug.generators.perturb:Perturb",
         "graph": "molaug.generators.graph:GraphGenerator",
+        "diffusion": "molaug.generators.diffusion:DiffusionGenerator",
+        "diffusion-conformers": "molaug.generators.diffusion:DiffusionConformers",
     }
 )
 FILTERS: Mapping[str, str] = MappingProxyType(

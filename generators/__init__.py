@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from molaug.generators.amons import Amons
     from molaug.generators.conformers import Conformers
+    from molaug.generators.diffusion import DiffusionConformers, DiffusionGenerator
     from molaug.generators.dynamics import Dynamics
     from molaug.generators.generator import Generator
     from molaug.generators.graph import GraphGenerator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "Amons": "molaug.generators.amons",
     "Conformers": "molaug.generators.conformers",
+    "DiffusionConformers": "molaug.generators.diffusion",
+    "DiffusionGenerator": "molaug.generators.diffusion",
     "Dynamics": "molaug.generators.dynamics",
     "Generator": "molaug.generators.generator",
     "GraphGenerator": "molaug.generators.graph",
@@ -26,7 +29,18 @@ _HOMES = {
     "Torsions": "molaug.generators.torsions",
 }
 
-__all__ = ["Amons", "Conformers", "Dynamics", "Generator", "GraphGenerator", "NormalModes", "Perturb", "Torsions"]
+__all__ = [
+    "Amons",
+    "Conformers",
+    "DiffusionConformers",
+    "DiffusionGenerator",
+    "Dynamics",
+    "Generator",
+    "GraphGenerator",
+    "NormalModes",
+    "Perturb",
+    "Torsions",
+]
 
 
 def __getattr__(name: str) -> Any:

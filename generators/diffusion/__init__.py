@@ -6,7 +6,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from molaug.generators.diffusion.conformers import DiffusionConformers
     from molaug.generators.diffusion.data import GeometryData
+    from molaug.generators.diffusion.generator import DiffusionGenerator
     from molaug.generators.diffusion.geometries import Geometries
     from molaug.generators.diffusion.network import MoleculeDenoiser
     from molaug.generators.diffusion.pipeline import MoleculePipeline, load_pipeline
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 # checkpoints name these classes by the modules in which they are; a module that moves leaves its name behind
 _HOMES = {
+    "DiffusionConformers": "conformers",
+    "DiffusionGenerator": "generator",
     "Geometries": "geometries",
     "GeometryData": "data",
     "MoleculeDenoiser": "network",
@@ -28,6 +32,8 @@ _HOMES = {
 INSTALL = 'pip install "molaug[generate]"'
 
 __all__ = [
+    "DiffusionConformers",
+    "DiffusionGenerator",
     "Geometries",
     "GeometryData",
     "MoleculeDenoiser",

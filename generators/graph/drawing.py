@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from molaug.generators.graph.steering import Steering
 from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.generators.learned.threads import one_thread
 
 if TYPE_CHECKING:
     from molaug.generators.graph.pipeline import GraphPipeline
@@ -119,7 +119,7 @@ class Drawing:
 @lru_cache(maxsize=4)  # shards that share a block follow each other in one process
 def _block(folder: str, stamps: tuple[int, ...], options: str, seed: int, number: int) -> tuple[DrawnGraph, ...]:
     pipeline = _pipeline(folder, stamps)
-    with _one_thread():
+    with one_thread():
         samples = pipeline(BLOCK, seed=seed, start=number * BLOCK, **json.loads(options))
     return tuple(
         DrawnGraph(smiles=smiles, reason=reason, raw_smiles=None if reason is None else raw)
@@ -134,16 +134,3 @@ def _pipeline(folder: str, stamps: tuple[int, ...]) -> GraphPipeline:
     from molaug.generators.graph import load_pipeline
 
     return load_pipeline(folder)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Hold torch to one thread: sums in another order are other numbers, and processes are what runs in parallel."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -72,7 +72,7 @@ def test_options_are_taken_and_may_be_none() -> None:
         ("conformer", "unknown generator 'conformer'; did you mean 'conformers'? Known: amons, conformers"),
         (
             "qqq",
-            "unknown generator 'qqq'; known: amons, conformers, normal-modes, dynamics, torsions, perturb, graph; or",
+            "dynamics, torsions, perturb, graph, diffusion, diffusion-conformers; or 'package.module:Class'",
         ),
         ({"conformers": {"prune_rmsd": 1}}, "generator conformers: unknown option 'prune_rmsd'; did you mean 'prune"),
         ({"conformers": {"ensemble": "few"}}, "generator conformers: option 'ensemble' is 'few'; input should be"),

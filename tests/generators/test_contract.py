@@ -33,7 +33,12 @@ QUICK: dict[str, dict[str, Any]] = {
     },
     "torsions": {"step": 60.0},
     "graph": {"steps": 5},
+    "diffusion": {"steps": 4},
+    "diffusion-conformers": {"steps": 2},
 }
+
+#: The tiny checkpoints that stand in for those that are shipped.
+LEARNED = {"graph": "tiny_graphs", "diffusion": "tiny_diffusion", "diffusion-conformers": "tiny_diffusion"}
 
 
 @pytest.fixture
@@ -55,8 +60,8 @@ def shaker(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_registered_generator_keeps_the_contract(
     name: str, parents: Structures, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "graph":
-        monkeypatch.setenv("MOLAUG_CHECKPOINTS", str(request.getfixturevalue("tiny_graphs").parent))
+    if name in LEARNED:
+        monkeypatch.setenv("MOLAUG_CHECKPOINTS", str(request.getfixturevalue(LEARNED[name]).parent))
     generator = locate(GENERATORS[name])(**QUICK.get(name, {}))
     assert generator.name == name
     check_generator(generator, parents, n=3, processes=1)
