@@ -10,7 +10,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from molaug.generators.diffusion.reading import NOT_FINITE, Polish, Settled, sanitised, settle
-from molaug.structures.chemistry.integrity import OTHER_STEREO, Integrity
+from molaug.structures.chemistry.integrity import BROKEN_BONDS, OTHER_STEREO, Integrity
 from molaug.structures.chemistry.polish import STEPS
 
 
@@ -103,7 +103,10 @@ def _laid(mol: Chem.Mol, molecule: Chem.Mol, integrity: Integrity) -> tuple[NDAr
         if reason != OTHER_STEREO:
             return image[order], mirrored, reason
     order = _order(mol, molecule, chirality=False)
-    return x if order is None else x[order], False, reason
+    if order is None:
+        return x, False, reason
+    (broken,) = integrity.reasons(x[order][None])  # stereo of what is torn means nothing
+    return x[order], False, broken if broken == BROKEN_BONDS else reason
 
 
 def _order(mol: Chem.Mol, molecule: Chem.Mol, *, chirality: bool = True) -> NDArray[np.intp] | None:

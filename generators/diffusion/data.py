@@ -56,8 +56,8 @@ class GeometryData(LightningDataModule):
     >>> from molaug.structures import Structures
     >>> water = Structures.from_arrays([[8, 1, 1]], [[[0, 0, 0.12], [0, 0.76, -0.48], [0, -0.76, -0.48]]])
     >>> data = GeometryData(water)
-    >>> data.domain["types"]["numbers"], data.domain["n_max"]
-    ([1, 8], 3)
+    >>> data.domain["types"]["numbers"], data.domain["n_max"], data.domain["hydrogens"]
+    ([1, 8], 3, [[0, 0, 0], [2, 1, 0]])
     """
 
     def __init__(
@@ -94,9 +94,11 @@ class GeometryData(LightningDataModule):
     def domain(self) -> dict[str, Any]:
         """What the network and the sampler must know of the data, as plain values; from the training part alone.
 
-        ``types`` (of :class:`~molaug.generators.graph.kekule.AtomTypes`), ``n_max``, ``size_histogram`` (index:
-        atoms), ``atom_prior``, ``bond_prior``, ``scale`` (Å, the standard deviation of coordinates) and ``conditions``
-        (mean and standard deviation of each by name).
+        ``types`` (of :class:`~molaug.generators.learned.atom_types.AtomTypes`), ``n_max`` (atoms, hydrogens counted),
+        ``size_histogram`` (index: heavy atoms), ``hydrogens`` (of
+        :func:`~molaug.generators.diffusion.hydrogens.hydrogen_table`), ``atom_prior`` and ``bond_prior`` (of heavy
+        atoms and of their pairs), ``scale`` (Å, the standard deviation of coordinates) and ``conditions`` (mean and
+        standard deviation of each by name).
 
         Returns
         -------
@@ -110,11 +112,13 @@ class GeometryData(LightningDataModule):
         """
         molecules = self.molecules
         train = molecules.take(self.train_rows)
-        sizes = train.sizes.astype(np.int64)
-        atoms = np.bincount(train.atoms, minlength=len(molecules.types)).astype(float)
-        pairs = np.bincount(train.bonds[:, 2], minlength=BOND_ORDERS).astype(float)
-        pairs[0] = (sizes * (sizes - 1) // 2).sum() - pairs.sum()
-        histogram = np.bincount(sizes, minlength=molecules.n_max + 1).astype(float)
+        heavy = train.heavy.astype(np.int64)
+        kinds = np.array(molecules.types.numbers)[train.atoms]
+        atoms = np.bincount(train.atoms[kinds > 1], minlength=len(molecules.types)).astype(float)
+        inner = train.bonds[:, 1] < np.repeat(train.heavy, train.bond_counts)
+        pairs = np.bincount(train.bonds[inner, 2], minlength=BOND_ORDERS).astype(float)
+        pairs[0] = (heavy * (heavy - 1) // 2).sum() - pairs.sum()
+        histogram = np.bincount(heavy, minlength=int(molecules.heavy.max()) + 1).astype(float)
         for name, column in train.columns.items():
             if not np.isfinite(column).any():
                 raise ValueError(f"condition {name!r} has no value in the training part; leave it out")
@@ -122,6 +126,7 @@ class GeometryData(LightningDataModule):
             "types": {key: list(value) for key, value in asdict(molecules.types).items()},
             "n_max": molecules.n_max,
             "size_histogram": (histogram / histogram.sum()).tolist(),
+            "hydrogens": molecules.hydrogens.tolist(),
             "atom_prior": (atoms / atoms.sum()).tolist(),
             "bond_prior": (pairs / pairs.sum()).tolist() if pairs.sum() else [1.0] + [0.0] * (BOND_ORDERS - 1),
             "scale": round(float(np.sqrt(np.mean(train.coordinates.astype(float) ** 2)) * GRID), 4) or 1.0,
@@ -133,9 +138,14 @@ class GeometryData(LightningDataModule):
 
     @cached_property
     def train_rows(self) -> NDArray[np.intp]:
-        """Rows to train on; all, where so few molecules are given that the split leaves none."""
+        """Rows to train on; of all parts, where so few molecules are given that the split leaves none.
+
+        Molecules whose hydrogens are other than those that valences imply in the others are left out.
+        """
+        implied = self.molecules.implied
         rows = self.molecules.part("train")
-        return rows if len(rows) else np.arange(len(self.molecules))
+        rows = rows[implied[rows]]
+        return rows if len(rows) else np.flatnonzero(implied)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training part, shuffled anew each epoch.
@@ -157,6 +167,7 @@ class GeometryData(LightningDataModule):
             Of dictionaries of tensors.
         """
         held = self.molecules.part("validation")
+        held = held[self.molecules.implied[held]]
         rows = self._rows(held if len(held) else self.train_rows)
         return DataLoader(rows, batch_size=2 * self.batch_size, collate_fn=_as_is)
 

@@ -69,7 +69,7 @@ class Drawing:
                 raise ValueError(f"properties names {name!r}; {self.checkpoint} knows {known}")
         given = None
         if asked.get("fragment") is not None:
-            given = Given.fragment(asked["fragment"], _types(domain), int(domain["n_max"]))
+            given = Given.fragment(asked["fragment"], _types(domain), len(domain["size_histogram"]) - 1)
         weights_of_sizes(asked.get("n_atoms"), domain["size_histogram"], given)
 
     def refusal(self, graph: str) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.generators.diffusion.hydrogens import hydrogen_table
 from molaug.generators.learned.atom_types import AtomTypes
 
 #: SMILES orders that are kept of a molecule at most, each from another root.
@@ -105,6 +106,36 @@ class Geometries:
     def heavy_starts(self) -> NDArray[np.int64]:
         """Where the heavy atoms of each row begin, and the end, shape (n + 1,)."""
         return _starts(self.heavy)
+
+    @cached_property
+    def hydrogens(self) -> NDArray[np.int64]:
+        """Hydrogens that an atom bears by type and sum of the orders of its bonds to heavy atoms."""
+        kinds, orders, borne = self._valences
+        return hydrogen_table(kinds, orders, borne, len(self.types))
+
+    @cached_property
+    def implied(self) -> NDArray[np.bool_]:
+        """Rows all of whose hydrogens are those that :attr:`hydrogens` says, shape (n,)."""
+        kinds, orders, borne = self._valences
+        odd = self.hydrogens[kinds, orders] != borne
+        found: NDArray[np.bool_] = (
+            np.bincount(np.repeat(np.arange(len(self)), self.heavy)[odd], minlength=len(self)) == 0
+        )
+        return found
+
+    @cached_property
+    def _valences(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+        """Of every heavy atom type, sum of bond orders to heavy atoms, and hydrogens."""
+        row = np.repeat(np.arange(len(self)), self.bond_counts)
+        first, heavy = self.atom_starts[row], self.heavy[row]
+        i, j, order = self.bonds.astype(np.intp).T
+        n, light = len(self.atoms), j >= heavy  # hydrogens stand behind
+        borne = np.bincount((first + i)[light], minlength=n)
+        orders = np.bincount((first + i)[~light], order[~light], minlength=n)
+        orders += np.bincount((first + j)[~light], order[~light], minlength=n)
+        place = np.arange(n) - np.repeat(self.atom_starts[:-1], self.sizes)
+        which = place < np.repeat(self.heavy, self.sizes)
+        return self.atoms[which].astype(np.intp), orders[which].astype(np.intp), borne[which].astype(np.intp)
 
     def part(self, name: str) -> NDArray[np.intp]:
         """Return the rows of one part.

@@ -1,4 +1,4 @@
-"""The network of the 3D generator: from a noisy molecule to its atom types, bond orders and coordinates."""
+"""The network of the 3D generator: from a noisy graph to its atoms and bonds, from noisy coordinates to geometries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, relu, silu
 
-from molaug.generators.diffusion.features import RadialBasis, open_valences
+from molaug.generators.diffusion.features import RadialBasis, distances
 from molaug.generators.learned.atom_types import BOND_ORDERS
 from molaug.generators.learned.random_walk import random_walk
 from molaug.generators.learned.transformer import OUTSIDE, PairHead, TransformerBlock
@@ -22,18 +22,17 @@ _RADIAL = 24
 class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """A transformer over atoms; bonds, walks along them and distances bias its attention.
 
-    Coordinates enter it in two ways. As plain features of the atoms, with which it learns what rotations do from
-    rotated data (``absolute``); and as distances, from which some of its layers move each atom towards or away from
-    the others (``moves``), the same however the molecule lies.
+    One network has both parts of a molecule: of its heavy atoms types and bonds, :meth:`graph`, and of all its atoms
+    coordinates, given the graph, :meth:`coordinates`. Coordinates enter in two ways. As plain features of the atoms,
+    with which it learns what rotations do from rotated data (``absolute``); and as distances, from which some of its
+    layers move each atom towards or away from the others (``moves``), the same however the molecule lies.
 
     Parameters
     ----------
-    numbers
-        Atomic number of each atom type.
     valences
-        Highest valence of each type, hydrogens counted.
+        Highest valence of each atom type, hydrogens counted.
     n_max
-        Atoms of a molecule at most.
+        Atoms of a molecule at most, hydrogens counted.
     scale
         Å of a unit of the coordinates.
     width
@@ -57,14 +56,13 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     References
     ----------
-    V. G. Satorras et al., arXiv:2102.09844 (moves along distance vectors); C. Vonessen et al., TABASCO, and
-    C. K. Joshi et al., arXiv:2503.03965 (plain transformers on coordinates).
+    V. G. Satorras et al., arXiv:2102.09844 (moves along distance vectors); C. K. Joshi et al., arXiv:2503.03965 (plain
+    transformers on coordinates).
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
-        numbers: Sequence[int] = (1, 6, 7, 8),
         valences: Sequence[int] = (1, 4, 3, 2),
         n_max: int = 29,
         scale: float = 1.4,
@@ -75,7 +73,7 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         move_width: int = 48,
         moves: int = 2,
         absolute: bool = True,
-        walk_steps: int = 5,
+        walk_steps: int = 6,
         conditions: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -85,20 +83,20 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
             raise ValueError(f"{moves} layers that move atoms of {layers}; expected no more of them")
         if not (moves or absolute):
             raise ValueError("moves=0 and absolute=False; the network would not see how to place atoms: expected one")
-        n_types = len(numbers)
+        n_types = len(valences)
         self.atom = nn.Embedding(n_types, width)
         self.row = nn.Linear(BOND_ORDERS * (n_max + 1), width)
         self.place = nn.Embedding(n_max, width)
         self.fixed = nn.Embedding(2, width)
-        self.valence = nn.Linear(3 + walk_steps, width)
+        self.part = nn.Embedding(2, width)
+        self.room = nn.Linear(1 + walk_steps, width)
         self.coordinate = nn.Linear(3, width) if absolute else None
         self.radial = RadialBasis(_RADIAL)
-        self.pair = nn.Linear(BOND_ORDERS + walk_steps + 1 + _RADIAL, pair_width)
+        self.pair = nn.Linear(BOND_ORDERS + walk_steps + _RADIAL, pair_width)
         self.offset = nn.Embedding(2 * n_max - 1, pair_width)
         self.pair_norm = nn.LayerNorm(pair_width)
         self.size = nn.Embedding(n_max + 1, width)
-        self.time = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
-        self.balance = nn.Linear(1, width)
+        self.time = nn.Sequential(nn.Linear(64, width), nn.SiLU(), nn.Linear(width, width))
         self.condition = nn.Linear(2 * len(conditions), width) if conditions else None
         self.modulation = nn.Linear(width, 4 * width)
         self.blocks = nn.ModuleList(TransformerBlock(width, heads, pair_width, False) for _ in range(layers))
@@ -111,24 +109,80 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.coordinate_head = nn.Linear(width, 3) if absolute else None
         self.register_buffer("frequencies", torch.exp(torch.linspace(0.0, 6.0, 32)), persistent=False)
         self.register_buffer("type_valences", torch.tensor(valences, dtype=torch.float32), persistent=False)
-        self.register_buffer(
-            "is_hydrogen", (torch.tensor(numbers) == 1).float(), persistent=False
-        )  # averaged with the weights
         nn.init.zeros_(self.modulation.weight)
         nn.init.zeros_(self.modulation.bias)
 
-    def forward(
+    def forward(self, part: str, *arguments: Tensor, **options: Tensor | None) -> tuple[Tensor, Tensor] | Tensor:
+        """Call :meth:`graph` or :meth:`coordinates`.
+
+        Parameters
+        ----------
+        part
+            ``"graph"`` or ``"coordinates"``.
+        *arguments
+            Of the method.
+        **options
+            Of the method.
+
+        Returns
+        -------
+        tuple of Tensor, or Tensor
+            What the method returns.
+        """
+        return self.graph(*arguments, **options) if part == "graph" else self.coordinates(*arguments, **options)
+
+    def graph(
+        self,
+        atoms: Tensor,
+        bonds: Tensor,
+        mask: Tensor,
+        time: Tensor,
+        fixed: Tensor | None = None,
+        coordinates: Tensor | None = None,
+        condition: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of the graph of heavy atoms given a noisy one.
+
+        Parameters
+        ----------
+        atoms
+            Types, shape (n, n_max), 0 in the padding.
+        bonds
+            Orders, shape (n, n_max, n_max), symmetric, 0 in the padding.
+        mask
+            Where there is an atom, shape (n, n_max).
+        time
+            Shape (n,), from 0 (noise) to 1.
+        fixed
+            Atoms whose types, coordinates, and among each other bonds, are final, shape (n, n_max).
+        coordinates
+            Of those atoms, shape (n, n_max, 3); of the others they are not looked at.
+        condition
+            Standardised values, and 1 where each is given, shape (n, 2 n_conditions).
+
+        Returns
+        -------
+        atom_logits : Tensor
+            Shape (n, n_max, n_types).
+        pair_logits : Tensor
+            Shape (n, n_pairs, 4), for the pairs i < j.
+        """
+        fixed = torch.zeros_like(mask) if fixed is None else fixed
+        x = time.new_zeros(*mask.shape, 3) if coordinates is None else coordinates * fixed[..., None]
+        h, pair, _ = self._trunk(0, atoms, bonds, x, mask, time, fixed, fixed, condition)
+        return self.atom_head(h), self.pair_head(h, pair)
+
+    def coordinates(
         self,
         atoms: Tensor,
         bonds: Tensor,
         coordinates: Tensor,
         mask: Tensor,
-        graph_time: Tensor,
         time: Tensor,
         fixed: Tensor | None = None,
         condition: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what x₁ is expected to be given xₜ.
+    ) -> Tensor:
+        """Return what the coordinates are expected to be in the end.
 
         Parameters
         ----------
@@ -140,44 +194,54 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
             In units of ``scale``, shape (n, n_max, 3), 0 in the padding.
         mask
             Where there is an atom, shape (n, n_max).
-        graph_time
-            Of types and bonds, shape (n,), from 0 (noise) to 1.
         time
-            Of the coordinates, shape (n,).
+            Shape (n,), from 0 (noise) to 1.
         fixed
-            Atoms whose types, coordinates, and among each other bonds, are final, shape (n, n_max).
+            Atoms whose coordinates are final, shape (n, n_max).
         condition
             Standardised values, and 1 where each is given, shape (n, 2 n_conditions).
 
         Returns
         -------
-        atom_logits : Tensor
-            Shape (n, n_max, n_types).
-        pair_logits : Tensor
-            Shape (n, n_pairs, 4), for the pairs i < j.
-        coordinates : Tensor
+        Tensor
             Shape (n, n_max, 3).
         """
+        fixed = torch.zeros_like(mask) if fixed is None else fixed
+        _, _, x = self._trunk(1, atoms, bonds, coordinates, mask, time, fixed, mask, condition)
+        return x * mask[..., None]
+
+    def _trunk(
+        self,
+        part: int,
+        atoms: Tensor,
+        bonds: Tensor,
+        x: Tensor,
+        mask: Tensor,
+        time: Tensor,
+        fixed: Tensor,
+        placed: Tensor,
+        condition: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return features of atoms and pairs, and coordinates; those of atoms that are not placed mean nothing."""
         n_max = atoms.shape[1]
         walk = random_walk(bonds, self.config.walk_steps)  # (n, n_max, n_max, walk_steps)
-        valence = open_valences(atoms, bonds, mask, self.type_valences, self.is_hydrogen)
         onehot = one_hot(bonds, BOND_ORDERS).to(walk.dtype) * mask[:, None, :, None]  # (n, n_max, n_max, 4)
         places = torch.arange(n_max, device=atoms.device)
+        room = (self.type_valences[atoms] - bonds.sum(-1))[..., None] / 4.0  # (n, n_max, 1)
         h = self.atom(atoms) + self.place(places) + self.row(self._rows(onehot))  # (n, n_max, width)
-        h = h + self.valence(torch.cat([valence.atom, walk.diagonal(dim1=1, dim2=2).transpose(1, 2)], -1))
+        h = h + self.room(torch.cat([room, walk.diagonal(dim1=1, dim2=2).transpose(1, 2)], -1))
+        h = h + self.fixed(fixed.long()) + self.part.weight[part]
         if self.coordinate is not None:
-            h = h + self.coordinate(coordinates)
-        if fixed is not None:
-            h = h + self.fixed(fixed.long())
-        x, distance = coordinates, _distances(coordinates)  # (n, n_max, n_max)
-        radial = self.radial(distance * self.config.scale)  # (n, n_max, n_max, n_radial)
-        pair = self.pair(torch.cat([onehot, walk, valence.pair[..., None], radial], -1))
+            h = h + self.coordinate(x)
+        both = (placed[:, :, None] & placed[:, None]).to(h.dtype)[..., None]  # (n, n_max, n_max, 1)
+        distance = distances(x)  # (n, n_max, n_max)
+        radial = self.radial(distance * self.config.scale) * both  # (n, n_max, n_max, n_radial)
+        pair = self.pair(torch.cat([onehot, walk, radial], -1))  # (n, n_max, n_max, pair_width)
         pair = self.pair_norm(pair + self.offset(places[:, None] - places[None, :] + self.config.n_max - 1))
-        c = self._context(graph_time, time, mask, valence.balance, condition)  # (n, width)
+        c = self._context(time, mask, condition)  # (n, width)
         h = h + c[:, None]
         modulation = self.modulation(silu(c))[:, None].chunk(4, -1)  # 4 of (n, 1, width)
         outside = torch.zeros_like(mask, dtype=h.dtype).masked_fill(~mask, OUTSIDE)[:, None, None]  # (n, 1, 1, n_max)
-        both = (mask[:, :, None] & mask[:, None]).to(h.dtype)[..., None]  # (n, n_max, n_max, 1)
         left = (1.0 - time)[:, None, None]  # what is left to go, (n, 1, 1)
         for k, block in enumerate(self.blocks):
             h, pair = block(h, pair, outside, modulation)
@@ -185,12 +249,12 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
                 message, step = self.movers[str(k)](h, pair, radial, x, distance, both)
                 h, x = h + message, x + left * step
                 if k + 1 < len(self.blocks):
-                    distance = _distances(x)
-                    radial = self.radial(distance * self.config.scale)
+                    distance = distances(x)
+                    radial = self.radial(distance * self.config.scale) * both
         h = self.norm(h)
         if self.coordinate_head is not None:
             x = x + left * self.coordinate_head(h)
-        return self.atom_head(h), self.pair_head(h, pair), x * mask[..., None]
+        return h, pair, x
 
     def _rows(self, onehot: Tensor) -> Tensor:
         """Return how many bonds of each order an atom has, and to which places."""
@@ -198,11 +262,9 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         room[:, :, : onehot.shape[1]] = onehot
         return torch.cat([onehot.sum(2), room.flatten(2)], -1)  # (n, n_max, 4 + 4 n_max)
 
-    def _context(
-        self, graph_time: Tensor, time: Tensor, mask: Tensor, balance: Tensor, condition: Tensor | None
-    ) -> Tensor:
-        phases = torch.cat([t[:, None] * self.frequencies for t in (graph_time, time)], -1)  # (n, 64)
-        c = self.time(torch.cat([phases.sin(), phases.cos()], -1)) + self.size(mask.sum(1)) + self.balance(balance)
+    def _context(self, time: Tensor, mask: Tensor, condition: Tensor | None) -> Tensor:
+        phases = time[:, None] * self.frequencies  # (n, 32)
+        c = self.time(torch.cat([phases.sin(), phases.cos()], -1)) + self.size(mask.sum(1))  # (n, width)
         if self.condition is None:
             return c
         if condition is None:
@@ -234,8 +296,3 @@ class _Move(nn.Module):  # type: ignore[misc]
         toward = x[:, None] - x[:, :, None]  # from i to j, (n, n_max, n_max, 3)
         step = (weight * toward).sum(2)  # (n, n_max, 3)
         return self.message(m.sum(2) / 4.0), step
-
-
-def _distances(x: Tensor) -> Tensor:
-    """Return distances of all pairs, with a gradient on the diagonal too."""
-    return ((x[:, :, None] - x[:, None]).square().sum(-1) + 1e-8).sqrt()  # (n, n_max, n_max)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures import Structures
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from molaug.generators.diffusion.placing import Placed
+    from molaug.generators.diffusion.request import Rows
 
 #: From structures to weights, each at least 0: molecules are drawn in proportion to them.
 Score = Callable[[Structures], ArrayLike]
@@ -53,7 +58,7 @@ class Particles:
     score: Score
     types: AtomTypes
     scale: float
-    times: Sequence[float] = (0.5, 0.625, 0.75, 0.875)
+    times: Sequence[float] = (0.3, 0.5, 0.7, 0.9)
     _waiting: list[float] = field(init=False)
     _weights: NDArray[np.float64] | None = field(init=False, default=None)
 
@@ -66,21 +71,15 @@ class Particles:
         """Forget the last block."""
         self._waiting, self._weights = sorted(self.times), None
 
-    def resampled(
-        self, progress: float, state: Any, x: Tensor, sizes: NDArray[np.intp], rows: Any
-    ) -> NDArray[np.intp] | None:
+    def resampled(self, progress: float, state: Placed, rows: Rows) -> NDArray[np.intp] | None:
         """Return the particles that go on, or None where it is not time to choose.
 
         Parameters
         ----------
         progress
-            Of the sampling, in [0, 1].
+            Of the coordinates, in [0, 1].
         state
-            Types and bonds.
-        x
-            Expected coordinates, shape (n, n_max, 3).
-        sizes
-            Atoms of each particle, shape (n,).
+            All particles.
         rows
             Random streams of the rows.
 
@@ -93,28 +92,18 @@ class Particles:
             return None
         while self._waiting and progress >= self._waiting[0]:
             self._waiting.pop(0)
-        weights = self._scored(state, x, sizes)
-        growth = weights if self._weights is None else weights / self._weights
-        parents = np.concatenate(
-            [
-                k * self.number + _systematic(growth[k * self.number : (k + 1) * self.number], self.number, rng)
-                for k, rng in enumerate(rows.groups)
-            ]
-        )
+        weights = self._scored(state, state.expected)
+        parents = self._drawn(weights, self.number, rows)
         self._weights = weights[parents]
         return parents
 
-    def chosen(self, state: Any, x: Tensor, sizes: NDArray[np.intp], rows: Any) -> NDArray[np.intp]:
+    def chosen(self, state: Placed, rows: Rows) -> NDArray[np.intp]:
         """Return one particle of each row.
 
         Parameters
         ----------
         state
-            Types and bonds.
-        x
-            Coordinates, shape (n, n_max, 3).
-        sizes
-            Atoms of each particle, shape (n,).
+            All particles, final.
         rows
             Random streams of the rows.
 
@@ -123,25 +112,23 @@ class Particles:
         NDArray[np.intp]
             Shape (n_rows,).
         """
-        weights = self._scored(state, x, sizes)
-        growth = weights if self._weights is None else weights / self._weights
-        return np.array(
-            [
-                k * self.number + int(_systematic(growth[k * self.number : (k + 1) * self.number], 1, rng)[0])
-                for k, rng in enumerate(rows.groups)
-            ]
-        )
+        return self._drawn(self._scored(state, state.coordinates), 1, rows)
 
-    def _scored(self, state: Any, x: Tensor, sizes: NDArray[np.intp]) -> NDArray[np.float64]:
+    def _drawn(self, weights: NDArray[np.float64], n: int, rows: Rows) -> NDArray[np.intp]:
+        """Draw n particles of each row in proportion to the growth of their weights."""
+        growth = (weights if self._weights is None else weights / self._weights).reshape(-1, self.number)
+        chosen = [_systematic(found, n, rng) for found, rng in zip(growth, rows.groups, strict=True)]
+        return (np.array(chosen) + self.number * np.arange(len(chosen))[:, None]).ravel()
+
+    def _scored(self, state: Placed, x: Tensor) -> NDArray[np.float64]:
         """Return the weights, none of them nought."""
-        numbers = np.array(self.types.numbers, dtype=np.uint8)[state.atoms.cpu().numpy()]
-        charges = np.array(self.types.charges)[state.atoms.cpu().numpy()]
+        kinds, sizes = state.atoms.cpu().numpy(), state.sizes
         positions = x.double().cpu().numpy() * self.scale
-        there = np.arange(x.shape[1]) < sizes[:, None]
+        there = np.arange(kinds.shape[1]) < sizes[:, None]
         structures = Structures.from_arrays(
-            [z[:n] for z, n in zip(numbers, sizes, strict=True)],
+            [z[:n] for z, n in zip(np.array(self.types.numbers, dtype=np.uint8)[kinds], sizes, strict=True)],
             [r[:n] for r, n in zip(positions, sizes, strict=True)],
-            charge=(charges * there).sum(1),
+            charge=(np.array(self.types.charges)[kinds] * there).sum(1),
             origin="diffusion",
         )
         weights = np.asarray(self.score(structures), dtype=np.float64)

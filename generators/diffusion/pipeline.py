@@ -15,11 +15,11 @@ from diffusers import DiffusionPipeline
 from rdkit import Chem
 from torch import Tensor
 
-from molaug.generators.diffusion.clock import Clock
 from molaug.generators.diffusion.network import MoleculeDenoiser
 from molaug.generators.diffusion.particles import Particles, Score
+from molaug.generators.diffusion.request import Request
 from molaug.generators.diffusion.samples import MoleculeSamples
-from molaug.generators.diffusion.sampling import Request, sample_block
+from molaug.generators.diffusion.sampling import sample_block
 from molaug.generators.diffusion.steering import Given, weights_of_sizes
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Size
@@ -44,8 +44,10 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         ``prediction_type="flow_prediction"``, or another of diffusers for flows that takes sigmas.
     domain
         What the data were like: :attr:`molaug.generators.diffusion.data.GeometryData.domain`.
-    clock
-        Fields of :class:`~molaug.generators.diffusion.clock.Clock`.
+    graph_share
+        Share of the steps that go to the graph; the others go to the coordinates.
+    distortion
+        The times of the coordinates are 1 - (1 - k/K)ᵈ: beyond 1 the steps are short near the end.
     """
 
     if TYPE_CHECKING:
@@ -59,13 +61,18 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         graph_scheduler: GraphFlowScheduler,
         scheduler: Any,
         domain: Mapping[str, Any] | None = None,
-        clock: Mapping[str, float] | None = None,
+        graph_share: float = 0.4,
+        distortion: float = 1.5,
     ) -> None:
         super().__init__()
         if domain is None:  # a default, because diffusers takes arguments without one for modules
             raise ValueError("domain is missing; expected what GeometryData.domain gives")
         self.register_modules(network=network, graph_scheduler=graph_scheduler, scheduler=scheduler)
-        self.register_to_config(domain=dict(domain), clock=dict(clock or {}))
+        if not (0 < graph_share < 1 and distortion > 0):
+            raise ValueError(
+                f"graph_share={graph_share}, distortion={distortion}; expected a share and a number of more than 0"
+            )
+        self.register_to_config(domain=dict(domain), graph_share=graph_share, distortion=distortion)
 
     def save(self, folder: str | Path) -> None:
         """Write the pipeline as a checkpoint, with weights of half precision.
@@ -76,9 +83,8 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             ``model_index.json``, and the network and the schedulers in folders of their own.
         """
         halved = copy.deepcopy(self.network).cpu().half()
-        MoleculePipeline(
-            halved, self.graph_scheduler, self.scheduler, domain=self.config.domain, clock=self.config.clock
-        ).save_pretrained(folder)
+        copied = {name: self.config[name] for name in ("domain", "graph_share", "distortion")}
+        MoleculePipeline(halved, self.graph_scheduler, self.scheduler, **copied).save_pretrained(folder)
 
     @property
     def types(self) -> AtomTypes:
@@ -137,8 +143,8 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             Disorder in Å that is left in each coordinate: 0 for the geometries of the data, more for geometries off
             equilibrium.
         n_atoms
-            Atoms, hydrogens counted: a number, a least and a greatest one, or weights by number; as in the data by
-            default.
+            Heavy atoms: a number, a least and a greatest one, or weights by number; as in the data by default.
+            Hydrogens are as many as the graph leaves room for.
         fragment
             Heavy atoms that stand in every molecule: a molecule with a conformer, which is kept to the last digit, or
             a SMILES; its attachment points (``*``), if it has any, are the only atoms that grow.
@@ -173,9 +179,9 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         J. Ho and T. Salimans, arXiv:2207.12598 (classifier-free guidance); R. Singhal et al., arXiv:2501.06848
         (particles).
         """
-        if n < 0 or start < 0 or num_inference_steps < 1:
+        if n < 0 or start < 0 or num_inference_steps < 2:
             raise ValueError(
-                f"n={n}, start={start}, num_inference_steps={num_inference_steps}; expected at least 0, 0 and 1"
+                f"n={n}, start={start}, num_inference_steps={num_inference_steps}; expected at least 0, 0 and 2"
             )
         for name, value, sound, expected in (
             ("temperature", temperature, temperature > 0, "more than 0"),
@@ -189,20 +195,22 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError("fragment and graph were given; expected one of them")
         given = None
         if fragment is not None:
-            given = Given.fragment(fragment, self.types, self.n_max)
+            given = Given.fragment(fragment, self.types, len(self.config.domain["size_histogram"]) - 1)
         elif graph is not None:
             given = Given.graph(graph, self.types, self.n_max)
         scale = float(self.config.domain["scale"])
         request = Request(
             seed=seed,
-            steps=num_inference_steps,
-            clock=Clock(**self.config.clock),
+            steps=self._steps(num_inference_steps, given),
+            distortion=float(self.config.distortion),
             temperature=temperature,
             noise=noise,
             spread=spread / scale,
             guidance=guidance_scale,
             condition=self._condition(properties),
             weights=weights_of_sizes(n_atoms, self.config.domain["size_histogram"], given),
+            hydrogens=np.array(self.config.domain["hydrogens"]),
+            hydrogen=self.types.index_of(1, 0) or 0,
             given=given,
             particles=None
             if score_fn is None
@@ -224,6 +232,13 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             request.particles.begin()
         drawn = sample_block(self.network, self.graph_scheduler, self.scheduler, request, block, trajectory=trajectory)
         return MoleculeSamples.of(drawn, wanted, self.types, float(self.config.domain["scale"]), self.n_max)
+
+    def _steps(self, steps: int, given: Given | None) -> tuple[int, int]:
+        """Return the calls of the network for graph and for coordinates."""
+        if given is not None and given.coordinates is None:
+            return 1, steps
+        graph = min(max(round(float(self.config.graph_share) * steps), 1), steps - 1)
+        return graph, steps - graph
 
     def _condition(self, properties: Mapping[str, float] | None) -> Tensor | None:
         """Return standardised values and whether each is given, shape (1, 2 n_conditions)."""

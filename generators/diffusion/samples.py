@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from molaug.generators.diffusion.sampling import Block
+from molaug.generators.diffusion.sampling import Block, State
 from molaug.generators.learned.atom_types import AtomTypes
 from molaug.structures import Structures
 from molaug.structures.chemistry import perceive, strict_reason
@@ -37,7 +37,8 @@ class MoleculeSamples:
         Where a graph or a fragment was given: the number of each of its atoms there, shape (n, n_given); they are the
         first atoms of each molecule.
     trajectory
-        The same after each step, with the coordinates that the network expects; empty unless asked for.
+        The same after each step, with the coordinates that the network expects; before hydrogens are there, graphs of
+        heavy atoms alone with coordinates of 0. Empty unless asked for.
     cpu_seconds
         CPU time that it took.
     """
@@ -76,24 +77,21 @@ class MoleculeSamples:
         MoleculeSamples
             In the order of ``rows``.
         """
-        room = n_max - block.atoms.shape[1]
 
-        def laid(
-            state: tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float32]],
-            trajectory: tuple[MoleculeSamples, ...] = (),
-        ) -> MoleculeSamples:
-            atoms, bonds, coordinates = state
+        def laid(state: State, trajectory: tuple[MoleculeSamples, ...] = ()) -> MoleculeSamples:
+            atoms, bonds, coordinates, sizes = state
+            room = n_max - atoms.shape[1]
             return cls(
                 types=types,
                 atoms=np.pad(atoms[rows], ((0, 0), (0, room))),
                 bonds=np.pad(bonds[rows], ((0, 0), (0, room), (0, room))),
                 coordinates=np.pad(coordinates[rows], ((0, 0), (0, room), (0, 0))) * np.float32(scale),
-                sizes=block.sizes[rows],
+                sizes=sizes[rows],
                 numbering=block.numbering[rows],
                 trajectory=trajectory,
             )
 
-        return laid((block.atoms, block.bonds, block.coordinates), tuple(laid(state) for state in block.states))
+        return laid(block.state, tuple(laid(state) for state in block.states))
 
     @classmethod
     def joined(cls, parts: Sequence[MoleculeSamples], cpu_seconds: float) -> MoleculeSamples:

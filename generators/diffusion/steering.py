@@ -51,7 +51,7 @@ class Given:
         return int(self.atoms.shape[1])
 
     @classmethod
-    def fragment(cls, fragment: str | Chem.Mol, types: AtomTypes, n_max: int) -> Given:
+    def fragment(cls, fragment: str | Chem.Mol, types: AtomTypes, n_heavy: int) -> Given:
         """Read a fragment; its hydrogens are left to the network.
 
         Parameters
@@ -62,13 +62,13 @@ class Given:
             (``*``), those of the atoms that bear these only.
         types
             The types that there are.
-        n_max
-            Atoms of a molecule at most.
+        n_heavy
+            Heavy atoms of a molecule at most.
 
         Returns
         -------
         Given
-            Smaller than ``n_max``.
+            Smaller than ``n_heavy``.
 
         Raises
         ------
@@ -80,8 +80,10 @@ class Given:
         if mol is None:
             raise ValueError(f"the fragment {fragment!r} cannot be read; expected a SMILES or a molecule in space")
         points = [atom for atom in mol.GetAtoms() if atom.GetAtomicNum() == 0]
-        if any(atom.GetDegree() != 1 for atom in points):
-            raise ValueError(f"the fragment {name!r} has an attachment point (*) that is not at the end of a bond")
+        if any([bond.GetBondType() for bond in atom.GetBonds()] != [Chem.BondType.SINGLE] for atom in points):
+            raise ValueError(
+                f"the fragment {name!r} has an attachment point (*) that is not at the end of a single bond"
+            )
         bearing = {atom.GetNeighbors()[0].GetIdx() for atom in points}
         for atom in mol.GetAtoms():
             atom.SetBoolProp("_closed", bool(points) and atom.GetIdx() not in bearing)
@@ -98,8 +100,8 @@ class Given:
         with BlockLogs():
             bare = Chem.RemoveHs(mol)
         given = _given(bare, types, f"the fragment {name!r}", bare.GetConformer().GetPositions())
-        if len(given) >= n_max:
-            raise ValueError(f"the fragment {name!r} has {len(given)} heavy atoms, and molecules at most {n_max} atoms")
+        if len(given) >= n_heavy:
+            raise ValueError(f"the fragment {name!r} has {len(given)} heavy atoms, and molecules at most {n_heavy}")
         return given
 
     @classmethod
@@ -137,7 +139,9 @@ class Given:
         hydrogens = np.array([atom.GetTotalNumHs() for atom in bare.GetAtoms()])
         n, size = len(skeleton), len(skeleton) + int(hydrogens.sum())
         light = types.index_of(1, 0)
-        if size > n_max or (light is None and size > n):
+        if light is None and size > n:
+            raise ValueError(f"the graph {smiles!r} has hydrogens, which the network does not know")
+        if size > n_max:
             raise ValueError(f"the graph {smiles!r} has {size} atoms; molecules have at most {n_max}")
         orders = len(skeleton.atoms)
         atoms = np.full((orders, size), light or 0, dtype=np.int64)
@@ -193,7 +197,7 @@ def _embedded(mol: Chem.Mol, name: str) -> Chem.Mol:
 
 
 def weights_of_sizes(size: Size | None, histogram: Sequence[float], given: Given | None) -> NDArray[np.float64]:
-    """Return how probable each number of atoms is, hydrogens counted.
+    """Return how probable each number of heavy atoms is.
 
     Parameters
     ----------
@@ -207,17 +211,15 @@ def weights_of_sizes(size: Size | None, histogram: Sequence[float], given: Given
     Returns
     -------
     NDArray[np.float64]
-        Shape (n_max + 1,).
+        Shape (n_heavy + 1,).
 
     Raises
     ------
     ValueError
-        If nothing is left, or a whole graph and another size are given.
+        If nothing is left, or a whole graph and a size are given.
     """
     if given is not None and given.coordinates is None:
-        if size is not None and size != len(given):
-            raise ValueError(f"a graph of {len(given)} atoms and n_atoms={size!r} were given; leave out n_atoms")
-        weights = np.zeros(len(histogram))
-        weights[len(given)] = 1.0
-        return weights
+        if size is not None:
+            raise ValueError(f"a graph and n_atoms={size!r} were given; leave out n_atoms")
+        return np.array(histogram)
     return size_weights(size, histogram, least=1 if given is None else len(given) + 1)

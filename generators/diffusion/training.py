@@ -1,9 +1,8 @@
-"""Training of the 3D generator with Lightning: the loss of the flow, its clocks, and growing from fragments."""
+"""Training of the 3D generator with Lightning: the loss of the flow, and growing from fragments."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from molaug.generators.diffusion.alignment import aligned, centred, random_rotations
-from molaug.generators.diffusion.clock import Clock
 from molaug.generators.diffusion.data import Batch
 from molaug.generators.diffusion.network import MoleculeDenoiser
 from molaug.generators.graph.scheduler import GraphFlowScheduler
@@ -28,11 +26,11 @@ if TYPE_CHECKING:
 class MoleculeFlow(LightningModule):
     """The flow of whole molecules, trained to predict the molecule x₁ from its noisy state xₜ.
 
-    Types and bonds follow a discrete flow from draws of their frequencies, coordinates a straight line from Gaussian
-    noise, onto which the molecule is turned first. Each has its time: mostly those of the clock by which molecules are
-    sampled; in some molecules the graph is final (conformers), in some both times are independent. The loss is the
-    cross-entropy of types and of bonds for each atom, plus ``coordinate_weight`` times the squared error of coordinates
-    over (1 - t)², at most 100 times: the last hundredths of an Å need it.
+    A molecule is a graph of heavy atoms, hydrogens as valences imply them, and coordinates of all atoms given the
+    graph; one network learns both parts at every step. Types and bonds follow a discrete flow from draws of their
+    frequencies, coordinates a straight line from Gaussian noise, onto which the molecule is turned first. The loss is
+    the cross-entropy of types and of bonds for each heavy atom, plus ``coordinate_weight`` times the squared error of
+    coordinates over (1 - t)², at most 100 times: the last hundredths of an Å need it.
 
     In a share of the molecules a connected fragment of heavy atoms stands fixed in space from the beginning, so that
     the network learns to grow fragments. Conditions are left out at random, so that it learns to do without
@@ -66,14 +64,8 @@ class MoleculeFlow(LightningModule):
         Of AdamW.
     coordinate_weight
         Weight of the coordinates in the loss.
-    graph_end
-        Progress at which the graph is final (:class:`~molaug.generators.diffusion.clock.Clock`).
-    coordinate_start
-        Progress at which the coordinates begin to leave their noise.
-    conformer_share
-        Share of molecules whose graph is final.
-    independent_share
-        Share of molecules in which the times of graph and coordinates are independent.
+    distortion
+        Times are 1 - (1 - u)ᵈ of a uniform u.
     fragment_share
         Share of molecules in which a fragment is fixed.
     unconditional_share
@@ -105,15 +97,12 @@ class MoleculeFlow(LightningModule):
         move_width: int = 48,
         moves: int = 2,
         absolute: bool = True,
-        walk_steps: int = 5,
+        walk_steps: int = 6,
         learning_rate: float = 1e-3,
         warmup: int = 500,
         weight_decay: float = 0.01,
         coordinate_weight: float = 1.0,
-        graph_end: float = 0.5,
-        coordinate_start: float = 0.25,
-        conformer_share: float = 0.1,
-        independent_share: float = 0.1,
+        distortion: float = 2.0,
         fragment_share: float = 0.1,
         unconditional_share: float = 0.5,
         condition_dropout: float = 0.3,
@@ -123,18 +112,14 @@ class MoleculeFlow(LightningModule):
     ) -> None:
         super().__init__()
         for name, value in (
-            ("conformer_share", conformer_share),
-            ("independent_share", independent_share),
             ("fragment_share", fragment_share),
             ("unconditional_share", unconditional_share),
             ("condition_dropout", condition_dropout),
         ):
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is {value}; expected a share from 0 to 1")
-        self.clock = Clock(graph_end=graph_end, coordinate_start=coordinate_start)
         self.save_hyperparameters()
         self.network = MoleculeDenoiser(
-            numbers=tuple(domain["types"]["numbers"]),
             valences=tuple(domain["types"]["valences"]),
             n_max=domain["n_max"],
             scale=domain["scale"],
@@ -151,7 +136,7 @@ class MoleculeFlow(LightningModule):
         self.graph_scheduler = GraphFlowScheduler(
             atom_prior=tuple(domain["atom_prior"]), bond_prior=tuple(domain["bond_prior"])
         )
-        self._forward: Callable[..., tuple[Tensor, Tensor, Tensor]] = self.network.forward
+        self._forward: Callable[..., Any] = self.network.forward
 
     def on_train_start(self) -> None:
         """Compile the network, where that is asked for; the averaged copy of it has been made by now."""
@@ -245,7 +230,6 @@ class MoleculeFlow(LightningModule):
             self.graph_scheduler,
             FlowMatchEulerDiscreteScheduler(),
             domain=dict(self.hparams["domain"]),
-            clock=asdict(self.clock),
         )
 
     def losses(self, batch: Batch, generator: torch.Generator | None) -> dict[str, Tensor]:
@@ -278,55 +262,60 @@ class MoleculeFlow(LightningModule):
         bonds = batch["bonds"].gather(1, order[:, :, None].expand(n, n_max, n_max))
         bonds = bonds.gather(2, order[:, None].expand(n, n_max, n_max))
         x1 = batch["coordinates"].gather(1, order[..., None].expand(n, n_max, 3)) / self.hparams["domain"]["scale"]
-        grown = fixed.any(1)  # (n,)
-        x1, x0 = self._placed(x1, mask, fixed, grown, normal)
-        graph_time, time = self._times(n, uniform)
-        pairs, there = of_pairs(bonds), of_pairs(mask[:, :, None] & mask[:, None])  # (n, n_pairs)
-        held = of_pairs(fixed[:, :, None] & fixed[:, None])
-        noisy = self.graph_scheduler.add_noise(atoms, pairs, graph_time, uniform(2, n, n_max), uniform(2, *pairs.shape))
-        noisy_atoms = torch.where(fixed, atoms, noisy.atoms) * mask
-        noisy_bonds = in_square(torch.where(held, pairs, noisy.pairs) * there, n_max)
-        xt = torch.where(fixed[..., None], x1, x0 + time[:, None, None] * (x1 - x0)) * mask[..., None]
-        forward = self._forward if self.training else self.network
-        atom_logits, pair_logits, predicted = forward(
-            noisy_atoms,
-            noisy_bonds,
-            xt,
-            mask,
-            graph_time,
-            time,
-            fixed=fixed,
-            condition=self._condition(batch["condition"], uniform),
+        x1, x0 = self._placed(x1, mask, fixed, normal)
+        condition = self._condition(batch["condition"], uniform)
+        heavy = int(batch["heavy"].max())
+        inner = torch.arange(heavy, device=self.device) < batch["heavy"][:, None]  # (n, heavy)
+        graph = self._graph_losses(
+            atoms[:, :heavy], bonds[:, :heavy, :heavy], x1[:, :heavy], inner, fixed[:, :heavy], condition, uniform
         )
-        free, open_ = mask & ~fixed, there & ~held
-        unsettled = (graph_time < 1.0)[:, None]  # where the graph is final there is nothing to learn of it
-        n_free = (free & unsettled).sum().clamp(min=1)
-        atom_loss = cross_entropy(atom_logits.float().movedim(-1, 1), atoms, reduction="none")
-        pair_loss = cross_entropy(pair_logits.float().movedim(-1, 1), pairs, reduction="none")
+        time = self.graph_scheduler.distorted(uniform(n), self.hparams["distortion"])
+        xt = torch.where(fixed[..., None], x1, x0 + time[:, None, None] * (x1 - x0)) * mask[..., None]
+        predicted = self._asked("coordinates", atoms, bonds, xt, mask, time, fixed=fixed, condition=condition)
+        free = mask & ~fixed
         weight = (1.0 - time).square().clamp(min=0.01).reciprocal()[:, None]  # (n, 1)
         squares = (predicted.float() - x1).square().mean(-1) * weight  # (n, n_max)
+        return {**graph, "coordinates": (squares * free).sum() / free.sum().clamp(min=1)}
+
+    def _graph_losses(
+        self,
+        atoms: Tensor,
+        bonds: Tensor,
+        x1: Tensor,
+        mask: Tensor,
+        fixed: Tensor,
+        condition: Tensor | None,
+        uniform: Callable[..., Tensor],
+    ) -> dict[str, Tensor]:
+        """Return the cross-entropies of the graph of heavy atoms, for each atom that is not fixed."""
+        n, n_max = atoms.shape
+        pairs, there = of_pairs(bonds), of_pairs(mask[:, :, None] & mask[:, None])  # (n, n_pairs)
+        held = of_pairs(fixed[:, :, None] & fixed[:, None])
+        atoms = atoms * mask
+        time = self.graph_scheduler.distorted(uniform(n))
+        noisy = self.graph_scheduler.add_noise(atoms, pairs, time, uniform(2, n, n_max), uniform(2, *pairs.shape))
+        noisy_atoms = torch.where(fixed, atoms, noisy.atoms) * mask
+        noisy_bonds = in_square(torch.where(held, pairs, noisy.pairs) * there, n_max)
+        atom_logits, pair_logits = self._asked(
+            "graph", noisy_atoms, noisy_bonds, mask, time, fixed=fixed, coordinates=x1, condition=condition
+        )
+        free = mask & ~fixed
+        n_free = free.sum().clamp(min=1)
+        atom_loss = cross_entropy(atom_logits.float().movedim(-1, 1), atoms, reduction="none")
+        pair_loss = cross_entropy(pair_logits.float().movedim(-1, 1), pairs, reduction="none")
         return {
-            "atoms": (atom_loss * (free & unsettled)).sum() / n_free,
-            "bonds": (pair_loss * (open_ & unsettled)).sum() / n_free,
-            "coordinates": (squares * free).sum() / free.sum().clamp(min=1),
+            "atoms": (atom_loss * free).sum() / n_free,
+            "bonds": (pair_loss * (there & ~held)).sum() / n_free,
         }
 
-    def _times(self, n: int, uniform: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
-        """Draw the times of graph and coordinates, shape (n,) each."""
-        kind, progress, other = uniform(n), uniform(n), uniform(n)
-        graph, time = self.clock.times(progress)
-        conformer = kind < self.hparams["conformer_share"]
-        independent = (kind - self.hparams["conformer_share"]) < self.hparams["independent_share"]
-        graph = torch.where(independent, self.clock.graph(other), graph)
-        graph = torch.where(conformer, 1.0, graph)
-        time = torch.where(conformer | independent, self.clock.coordinates(progress), time)
-        return graph, time
+    def _asked(self, part: str, *arguments: Tensor, **options: Tensor | None) -> Any:
+        forward = self._forward if self.training else self.network
+        return forward(part, *arguments, **options)
 
-    def _placed(
-        self, x1: Tensor, mask: Tensor, fixed: Tensor, grown: Tensor, normal: Callable[..., Tensor]
-    ) -> tuple[Tensor, Tensor]:
+    def _placed(self, x1: Tensor, mask: Tensor, fixed: Tensor, normal: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
         """Return molecule and noise in one frame: laid over one another, or about a fixed fragment turned at random."""
         n, n_max, _ = x1.shape
+        grown = fixed.any(1)  # (n,)
         about = torch.where(grown[:, None], fixed, mask)  # (n, n_max)
         middle = (x1 * about[..., None]).sum(1, keepdim=True) / about.sum(1).clamp(min=1)[:, None, None]
         x1 = (x1 - middle) * mask[..., None]

@@ -126,20 +126,22 @@ class GraphFlowScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         even = torch.arange(num_inference_steps, dtype=torch.float64) / num_inference_steps
         self.timesteps = self.distorted(even).float().to(device)  # (num_inference_steps,)
 
-    def distorted(self, even: Tensor) -> Tensor:
+    def distorted(self, even: Tensor, distortion: float | None = None) -> Tensor:
         """Map times in [0, 1] so that more of them lie near 1.
 
         Parameters
         ----------
         even
             Any shape.
+        distortion
+            Another one than the scheduler's.
 
         Returns
         -------
         Tensor
             The same shape.
         """
-        return 1.0 - (1.0 - even) ** float(self.config.distortion)
+        return 1.0 - (1.0 - even) ** float(self.config.distortion if distortion is None else distortion)
 
     def next_time(self, k: int) -> float:
         """Return the time after step k.
