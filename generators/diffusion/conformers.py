@@ -44,7 +44,7 @@ class DiffusionConformers:
     checkpoint
         A shipped checkpoint, or a folder that ``molaug fit diffusion`` wrote; its path becomes absolute.
     steps
-        Calls of the network for each conformer; more are better and cost more.
+        Calls of the network for each conformer, at least 2; more are better and cost more.
     noise
         Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow alone.
     spread

@@ -123,7 +123,7 @@ class Drawing:
     def _domain(self) -> dict[str, Any]:
         folder = self._folder
         domain: dict[str, Any] = json.loads((folder / _INDEX).read_text(encoding="utf-8")).get("domain", {})
-        if "types" not in domain or "scale" not in domain:  # molecules drawn as graphs have no scale
+        if not {"types", "scale", "hydrogens"} <= domain.keys():  # molecules drawn as graphs have no scale
             raise ValueError(f"{folder} is no checkpoint of a 3D generator; expected what molaug fit diffusion writes")
         return domain
 

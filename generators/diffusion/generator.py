@@ -41,7 +41,7 @@ class DiffusionGenerator:
     checkpoint
         A shipped checkpoint, or a folder that ``molaug fit diffusion`` wrote; its path becomes absolute.
     steps
-        Calls of the network for each molecule; more are better and cost more.
+        Calls of the network for each molecule, at least 2; more are better and cost more.
     temperature
         Of types and bonds: below 1 the network's favourites are drawn more often, above 1 less.
     noise
@@ -50,7 +50,7 @@ class DiffusionGenerator:
         Disorder in Å that is left in each coordinate: 0 for the geometries of the data, more for geometries off
         equilibrium; these need ``polish: none``.
     n_atoms
-        Atoms, hydrogens counted: a number, or a least and a greatest one; as in the training data by default.
+        Heavy atoms: a number, or a least and a greatest one; as in the training data by default.
     fragment
         SMILES of a fragment that stands in every molecule; its attachment points (``*``), if it has any, are the only
         atoms that grow. A polish moves it with the rest.

@@ -42,8 +42,9 @@ def check_ranges(options: Mapping[str, Any]) -> None:
         If a number is out of its range, the polish is unknown, or off-equilibrium geometries are to be polished.
     """
     for name, value in options.items():
-        if name in ("steps", "polish_steps") and not value >= 1:
-            raise ValueError(f"{name} is {value}; expected at least 1")
+        least = {"steps": 2, "polish_steps": 1}.get(name)
+        if least is not None and not value >= least:
+            raise ValueError(f"{name} is {value}; expected at least {least}")
         if name == "temperature" and not 0 < value < float("inf"):
             raise ValueError(f"{name} is {value}; expected more than 0")
         if name in ("spread", "guidance_scale") and not 0 <= value < float("inf"):
