@@ -126,7 +126,7 @@ def place(
     network
         In its mode of evaluation.
     scheduler
-        One of diffusers for flows, with explicit sigmas.
+        One of diffusers for flows, of which each step asks the network once.
     request
         What is asked for.
     rows
@@ -145,8 +145,7 @@ def place(
     state = Placed.of(graphs, fixed, rows.normal(n_max))
     times = request.times
     moving = [k for k in range(len(times) - 1) if times[k + 1] > times[k]]
-    scheduler.set_timesteps(sigmas=[1.0 - times[k] for k in moving], device=network.device)
-    scheduler.set_begin_index(0)
+    _set_sigmas(scheduler, [1.0 - times[k] for k in [*moving, -1]], network.device)
     for step, k in enumerate(moving):
         t, s, is_last = times[k], times[k + 1], step + 1 == len(moving)
         expected = _expected(network, state, t, request)
@@ -165,6 +164,15 @@ def place(
             parents = request.particles.resampled(step / len(moving), state, rows)
             state = state if parents is None else state.take(parents)
         yield state
+
+
+def _set_sigmas(scheduler: Any, sigmas: list[float], device: torch.device) -> None:
+    """Lay down the shares of noise before each step and after the last."""
+    scheduler.set_timesteps(len(sigmas) - 1, device=device)
+    # not as an argument: some schedulers take none, some shift them, and all would end at 0
+    scheduler.sigmas = torch.tensor(sigmas)
+    scheduler.timesteps = (scheduler.sigmas[:-1] * scheduler.config.num_train_timesteps).to(device)
+    scheduler.set_begin_index(0)
 
 
 def _expected(network: MoleculeDenoiser, state: Placed, t: float, request: Request) -> Tensor:
