@@ -89,7 +89,7 @@ def _laid(mol: Chem.Mol, molecule: Chem.Mol, integrity: Integrity) -> tuple[NDAr
     x: NDArray[np.float64] = mol.GetConformer().GetPositions()
     if not np.isfinite(x).all():
         return x, False, NOT_FINITE
-    reason = OTHER_STEREO
+    reason: str | None = OTHER_STEREO
     for mirrored in (False, True):
         image = x * [-1.0, 1.0, 1.0] if mirrored else x
         copy = Chem.Mol(mol)

@@ -270,5 +270,7 @@ def _name(drawn: Chem.Mol, graph_reason: str | None) -> str:
             return canonical(sanitised(drawn), isomeric=False)
         except ValueError:
             pass  # RDKit cannot read what it wrote
+    bare = Chem.Mol(drawn)
+    bare.UpdatePropertyCache(strict=False)
     with BlockLogs():
-        return str(Chem.MolToSmiles(drawn))
+        return str(Chem.MolToSmiles(bare, allHsExplicit=True))  # in brackets: nothing is implied
