@@ -12,7 +12,7 @@ from molaug.generators.diffusion.alignment import random_rotations
 from molaug.generators.diffusion.network import MoleculeDenoiser
 from molaug.generators.learned.pairs import in_square, of_pairs
 
-N_TYPES, N_MAX = 4, 7
+VALENCES, N_MAX = (1, 4, 3, 2), 7
 Inputs = tuple[torch.Tensor, ...]
 
 
@@ -25,7 +25,16 @@ def rng() -> None:
 
 def network(**options: object) -> MoleculeDenoiser:
     torch.manual_seed(3)
-    given = {"n_max": N_MAX, "width": 32, "layers": 2, "heads": 4, "pair_width": 8, "move_width": 16, "walk_steps": 3}
+    given = {
+        "valences": VALENCES,
+        "n_max": N_MAX,
+        "width": 32,
+        "layers": 2,
+        "heads": 4,
+        "pair_width": 8,
+        "move_width": 16,
+        "walk_steps": 3,
+    }
     made = MoleculeDenoiser(**given | options).eval()
     torch.nn.init.normal_(made.modulation.weight, std=0.1)  # zero at first: the blocks would not see the time
     for move in made.movers.values():
@@ -34,17 +43,20 @@ def network(**options: object) -> MoleculeDenoiser:
 
 
 def molecules(n: int = 6, n_max: int = N_MAX) -> Inputs:
+    """Types, bonds, coordinates, mask and times."""
     torch.manual_seed(1)
     mask = torch.arange(n_max) < torch.randint(1, n_max + 1, (n, 1))
-    atoms = torch.randint(0, N_TYPES, (n, n_max)) * mask
+    atoms = torch.randint(0, len(VALENCES), (n, n_max)) * mask
     pairs = torch.randint(0, 4, (n, n_max * (n_max - 1) // 2)) * of_pairs(mask[:, :, None] & mask[:, None])
+    return atoms, in_square(pairs, n_max), torch.randn(n, n_max, 3) * mask[..., None], mask, torch.rand(n)
+
+
+def asked(net: MoleculeDenoiser, inputs: Inputs, **options: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Logits of types and bonds, around the atoms that are fixed, and coordinates."""
+    atoms, bonds, x, mask, time = inputs
     return (
-        atoms,
-        in_square(pairs, n_max),
-        torch.randn(n, n_max, 3) * mask[..., None],
-        mask,
-        torch.rand(n),
-        torch.rand(n),
+        *net.graph(atoms, bonds, mask, time, coordinates=x, **options),
+        net.coordinates(atoms, bonds, x, mask, time, **options),
     )
 
 
@@ -55,14 +67,19 @@ def close(a: torch.Tensor, b: torch.Tensor) -> None:
 VARIANTS = [{}, {"absolute": False}, {"moves": 0}, {"moves": 1}]
 
 
+def some_fixed(mask: torch.Tensor) -> torch.Tensor:
+    """The first atom of every other molecule, and more."""
+    return mask & (torch.arange(mask.shape[1]) < 3 * (torch.arange(len(mask)) % 2)[:, None])
+
+
 @pytest.mark.parametrize("options", VARIANTS)
 def test_padding_changes_nothing(options: dict) -> None:
-    net = network(**options)
-    atoms, bonds, x, mask, graph_time, time = molecules(n_max=5)
-    small = net(atoms, bonds, x, mask, graph_time, time)
+    net, inputs = network(**options), molecules(n_max=5)
+    atoms, bonds, x, mask, time = inputs
+    small = asked(net, inputs, fixed=some_fixed(mask))
     pad = torch.nn.functional.pad
-    wide = pad(bonds, (0, 2, 0, 2))
-    large = net(pad(atoms, (0, 2)), wide, pad(x, (0, 0, 0, 2)), pad(mask, (0, 2)), graph_time, time)
+    wide = pad(atoms, (0, 2)), pad(bonds, (0, 2, 0, 2)), pad(x, (0, 0, 0, 2)), pad(mask, (0, 2)), time
+    large = asked(net, wide, fixed=pad(some_fixed(mask), (0, 2)))
     close(large[0][:, :5][mask], small[0][mask])
     close(large[2][:, :5], small[2])
     assert not large[2][:, 5:].any()
@@ -75,61 +92,79 @@ def test_padding_changes_nothing(options: dict) -> None:
 @pytest.mark.parametrize("options", VARIANTS)
 def test_molecules_of_a_batch_do_not_see_each_other(options: dict) -> None:
     net, inputs = network(**options), molecules()
-    together = net(*inputs)
+    fixed = some_fixed(inputs[3])
+    together = asked(net, inputs, fixed=fixed)
     for k in range(6):
-        alone = net(*(x[k : k + 1] for x in inputs))
+        alone = asked(net, tuple(x[k : k + 1] for x in inputs), fixed=fixed[k : k + 1])
         for a, b in zip(alone, together, strict=True):
             close(a[0], b[k])
 
 
 @pytest.mark.parametrize("mirror", [1.0, -1.0])
 def test_moves_turn_and_shift_and_mirror_with_the_molecule(mirror: float) -> None:
-    net = network(absolute=False, layers=4, moves=3)
-    atoms, bonds, x, mask, graph_time, time = molecules()
+    net, inputs = network(absolute=False, layers=4, moves=3), molecules()
+    atoms, bonds, x, mask, time = inputs
     turn = random_rotations(torch.randn(6, 4)) * mirror  # (n, 3, 3)
     shift = 3 * torch.randn(6, 1, 3)
-    there = mask[..., None]
-    a, p, y = net(atoms, bonds, x, mask, graph_time, time)
-    turned_a, turned_p, turned_y = net(atoms, bonds, (x @ turn + shift) * there, mask, graph_time, time)
-    close(turned_a[mask], a[mask])
+    there, fixed = mask[..., None], some_fixed(mask)
+    a, p, y = asked(net, inputs, fixed=fixed)
+    turned = asked(net, (atoms, bonds, (x @ turn + shift) * there, mask, time), fixed=fixed)
+    close(turned[0][mask], a[mask])
     pairs = of_pairs(mask[:, :, None] & mask[:, None])
-    close(turned_p[pairs], p[pairs])
-    torch.testing.assert_close(turned_y, (y @ turn + shift) * there, atol=2e-4, rtol=1e-3)
+    close(turned[1][pairs], p[pairs])
+    torch.testing.assert_close(turned[2], (y @ turn + shift) * there, atol=2e-4, rtol=1e-3)
     assert float((y - x)[mask].detach().norm(dim=-1).max()) > 1e-2  # it moves at all
 
 
-def test_moves_leave_the_centroid_of_two_atoms_on_their_line() -> None:
+def test_two_atoms_move_along_their_line() -> None:
     net = network(absolute=False)
     atoms, bonds = torch.zeros(1, 2, dtype=torch.long), torch.zeros(1, 2, 2, dtype=torch.long)
     x, mask = torch.tensor([[[0.0, 0.0, 0.0], [1.0, 2.0, 2.0]]]), torch.ones(1, 2, dtype=torch.bool)
-    y = net(atoms, bonds, x, mask, torch.zeros(1), torch.zeros(1))[2]
+    y = net.coordinates(atoms, bonds, x, mask, torch.zeros(1)).detach()
     assert torch.linalg.cross(y[0], x[0, 1].expand(2, 3)).norm() < 1e-5
 
 
 def test_absolute_coordinates_have_a_meaning() -> None:
-    net, (atoms, bonds, x, mask, *times) = network(), molecules()
-    turned = net(atoms, bonds, x @ random_rotations(torch.randn(6, 4)), mask, *times)[0]
-    assert float((turned - net(atoms, bonds, x, mask, *times)[0]).detach().abs().max()) > 1e-2
+    net, (atoms, bonds, x, mask, time) = network(), molecules()
+    turn = random_rotations(torch.randn(6, 4))
+    y = net.coordinates(atoms, bonds, x, mask, time).detach()
+    turned = net.coordinates(atoms, bonds, x @ turn, mask, time).detach()
+    assert float((turned - y @ turn).abs().max()) > 1e-2
 
 
-def test_at_the_end_of_their_time_coordinates_stay() -> None:
-    for options in VARIANTS:
-        atoms, bonds, x, mask, graph_time, _ = molecules()
-        assert torch.equal(network(**options)(atoms, bonds, x, mask, graph_time, torch.ones(6))[2], x)
+@pytest.mark.parametrize("options", VARIANTS)
+def test_at_the_end_of_their_time_coordinates_stay(options: dict) -> None:
+    atoms, bonds, x, mask, _ = molecules()
+    assert torch.equal(network(**options).coordinates(atoms, bonds, x, mask, torch.ones(6)), x)
+
+
+@pytest.mark.parametrize("options", VARIANTS)
+def test_the_graph_is_drawn_without_places_but_for_those_of_a_fragment(options: dict) -> None:
+    net, (atoms, bonds, x, mask, time) = network(**options), molecules()
+    fixed = some_fixed(mask)
+    base = net.graph(atoms, bonds, mask, time, fixed=fixed, coordinates=x)
+    free = torch.where(fixed[..., None], x, torch.randn_like(x))
+    for a, b in zip(base, net.graph(atoms, bonds, mask, time, fixed=fixed, coordinates=free), strict=True):
+        assert torch.equal(a, b)
+    moved = net.graph(atoms, bonds, mask, time, fixed=fixed, coordinates=2.0 * x)
+    assert not torch.equal(moved[0][fixed.any(1)], base[0][fixed.any(1)])
+    assert torch.equal(moved[0][~fixed.any(1)], base[0][~fixed.any(1)])
+    nothing = net.graph(atoms, bonds, mask, time)
+    for a, b in zip(
+        nothing, net.graph(atoms, bonds, mask, time, fixed=torch.zeros_like(mask), coordinates=x), strict=True
+    ):
+        assert torch.equal(a, b)
 
 
 def test_bonds_have_no_direction() -> None:
-    """Atoms exchanged two by two: what is said of a pair is said of it in either order."""
+    """Without what tells places apart, atoms that are exchanged exchange what is said of them."""
     net = network(absolute=False)
-    torch.nn.init.zeros_(net.place.weight)
-    torch.nn.init.zeros_(net.offset.weight)
-    torch.nn.init.zeros_(net.row.weight)  # tells to which places an atom is bonded
-    torch.nn.init.zeros_(net.valence.weight)  # the ranks of hydrogens
-    net.pair.weight.data[:, 4 + 3] = 0.0  # and which hydrogens belong to which atom
-    atoms, bonds, x, _, *times = molecules()
+    for layer in (net.place, net.offset, net.row):
+        torch.nn.init.zeros_(layer.weight)
+    atoms, bonds, x, _, time = molecules()
     mask, p = torch.ones(6, N_MAX, dtype=torch.bool), torch.randperm(N_MAX)
-    a, pairs, y = net(atoms, bonds, x, mask, *times)
-    again = net(atoms[:, p], bonds[:, p][:, :, p], x[:, p], mask, *times)
+    a, pairs, y = asked(net, (atoms, bonds, x, mask, time))
+    again = asked(net, (atoms[:, p], bonds[:, p][:, :, p], x[:, p], mask, time))
     close(again[0], a[:, p])
     close(again[2], y[:, p])
     for c in range(4):
@@ -138,54 +173,50 @@ def test_bonds_have_no_direction() -> None:
 
 @pytest.mark.parametrize("options", VARIANTS)
 def test_every_parameter_learns(options: dict) -> None:
-    net = network(conditions=("gap", "mu"), **options)
-    inputs = molecules(12)
-    fixed = torch.rand(inputs[0].shape) < 0.3
-    a, p, y = net(*inputs, fixed=fixed, condition=torch.rand(12, 4))
+    net, inputs = network(conditions=("gap", "mu"), **options), molecules(12)
+    a, p, y = asked(net, inputs, fixed=some_fixed(inputs[3]), condition=torch.rand(12, 4))
     (a.square().mean() + p.square().mean() + y.square().mean()).backward()
     assert [name for name, w in net.named_parameters() if w.grad is None or not w.grad.any()] == []
     assert all(w.grad.isfinite().all() for w in net.parameters())
 
 
 def test_atoms_in_one_place_have_finite_gradients() -> None:
-    net, (atoms, bonds, x, mask, *times) = network(), molecules()
+    net, (atoms, bonds, x, mask, time) = network(), molecules()
     x = torch.zeros_like(x).requires_grad_()
-    a, _, y = net(atoms, bonds, x, mask, *times)
-    (a.sum() + y.square().sum()).backward()
+    net.coordinates(atoms, bonds, x, mask, time).square().sum().backward()
     assert x.grad.isfinite().all()
 
 
 def test_no_condition_is_the_same_as_conditions_of_which_none_is_given() -> None:
     net, inputs = network(conditions=("gap",)), molecules()
-    for a, b in zip(net(*inputs), net(*inputs, condition=torch.zeros(6, 2)), strict=True):
+    told = asked(net, inputs, condition=torch.ones(6, 2))
+    for k, (a, b) in enumerate(zip(asked(net, inputs), asked(net, inputs, condition=torch.zeros(6, 2)), strict=True)):
         assert torch.equal(a, b)
-    assert not torch.equal(net(*inputs)[0], net(*inputs, condition=torch.ones(6, 2))[0])
+        assert not torch.equal(a, told[k])
 
 
-def test_both_times_and_fixed_atoms_matter() -> None:
-    net, (*state, mask, graph_time, time) = network(), molecules()
-    base = net(*state, mask, graph_time, time)[0]
-    assert not torch.equal(net(*state, mask, 1 - graph_time, time)[0], base)
-    assert not torch.equal(net(*state, mask, graph_time, 1 - time)[0], base)
-    assert not torch.equal(net(*state, mask, graph_time, time, fixed=mask)[0], base)
-
-
-def test_fixed_none_and_nothing_fixed_differ_at_most_by_what_is_learned() -> None:
-    """All that ``fixed`` does is to tell the atoms apart: rows without a fixed atom are alike among each other."""
+def test_time_and_fixed_atoms_matter() -> None:
     net, inputs = network(), molecules()
-    fixed = torch.zeros_like(inputs[3])
-    some = fixed.clone()
-    some[0, 0] = True
-    for a, b in zip(net(*inputs, fixed=fixed), net(*inputs, fixed=some), strict=True):
-        close(a[1:], b[1:])
-        assert not torch.equal(a[0], b[0])
+    *state, time = inputs
+    for base, late, fixed in zip(
+        asked(net, inputs), asked(net, (*state, 1 - time)), asked(net, inputs, fixed=inputs[3]), strict=True
+    ):
+        assert not torch.equal(base, late)
+        assert not torch.equal(base, fixed)
+
+
+def test_a_call_is_one_of_its_parts() -> None:
+    net, (atoms, bonds, x, mask, time) = network(), molecules()
+    for a, b in zip(net("graph", atoms, bonds, mask, time), net.graph(atoms, bonds, mask, time), strict=True):
+        assert torch.equal(a, b)
+    coordinates = net.coordinates(atoms, bonds, x, mask, time)
+    assert torch.equal(net("coordinates", atoms, bonds, x, mask, time), coordinates)
 
 
 def test_a_single_atom_has_no_pairs() -> None:
-    net = network(n_max=1)
-    ones = torch.ones(2, 1).bool()
-    a, p, y = net(torch.zeros(2, 1).long(), torch.zeros(2, 1, 1).long(), torch.zeros(2, 1, 3), ones, *torch.rand(2, 2))
-    assert (a.shape, p.shape, y.shape) == ((2, 1, N_TYPES), (2, 0, 4), (2, 1, 3))
+    net, one = network(n_max=1), torch.zeros(2, 1).long()
+    inputs = one, torch.zeros(2, 1, 1).long(), torch.zeros(2, 1, 3), torch.ones(2, 1).bool(), torch.rand(2)
+    assert [tuple(part.shape) for part in asked(net, inputs)] == [(2, 1, len(VALENCES)), (2, 0, 4), (2, 1, 3)]
 
 
 def test_it_is_kept_as_configuration_and_weights(tmp_path: Path) -> None:
@@ -195,7 +226,7 @@ def test_it_is_kept_as_configuration_and_weights(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "config.json").read_text())["moves"] == 1
     again = MoleculeDenoiser.from_pretrained(tmp_path, low_cpu_mem_usage=False)
     assert not again.training
-    for a, b in zip(net(*inputs), again(*inputs), strict=True):
+    for a, b in zip(asked(net, inputs), asked(again, inputs), strict=True):
         assert torch.equal(a, b)
 
 
