@@ -262,7 +262,8 @@ class MoleculeFlow(LightningModule):
         bonds = batch["bonds"].gather(1, order[:, :, None].expand(n, n_max, n_max))
         bonds = bonds.gather(2, order[:, None].expand(n, n_max, n_max))
         x1 = batch["coordinates"].gather(1, order[..., None].expand(n, n_max, 3)) / self.hparams["domain"]["scale"]
-        x1, x0 = self._placed(x1, mask, fixed, normal)
+        with torch.autocast(self.device.type, enabled=False):  # three digits are too few for places
+            x1, x0 = self._placed(x1, mask, fixed, normal)
         condition = self._condition(batch["condition"], uniform)
         heavy = int(batch["heavy"].max())
         inner = torch.arange(heavy, device=self.device) < batch["heavy"][:, None]  # (n, heavy)
