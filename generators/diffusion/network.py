@@ -18,6 +18,9 @@ from molaug.generators.learned.transformer import OUTSIDE, PairHead, Transformer
 #: Features of distances.
 _RADIAL = 24
 
+#: Springs are as strong at all times but the last 1/30.
+_SPRING = 30.0
+
 
 class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """A transformer over atoms; bonds, walks along them and distances bias its attention.
@@ -71,7 +74,7 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         heads: int = 8,
         pair_width: int = 32,
         move_width: int = 48,
-        moves: int = 2,
+        moves: int = 6,
         absolute: bool = True,
         walk_steps: int = 6,
         conditions: Sequence[str] = (),
@@ -246,8 +249,8 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         for k, block in enumerate(self.blocks):
             h, pair = block(h, pair, outside, modulation)
             if str(k) in self.movers:
-                message, step = self.movers[str(k)](h, pair, radial, x, distance, both)
-                h, x = h + message, x + left * step
+                message, step = self.movers[str(k)](h, pair, radial, x, distance, both, left)
+                h, x = h + message, x + step
                 if k + 1 < len(self.blocks):
                     distance = distances(x)
                     radial = self.radial(distance * self.config.scale) * both
@@ -281,18 +284,20 @@ class _Move(nn.Module):  # type: ignore[misc]
         self.left, self.right = nn.Linear(width, inner), nn.Linear(width, inner, bias=False)
         self.pair = nn.Linear(pair_width + _RADIAL, inner, bias=False)
         self.inner = nn.Linear(inner, inner)
-        self.weight = nn.Linear(inner, 1)
+        self.weight = nn.Linear(inner, 2)
         self.message = nn.Linear(inner, width)
         nn.init.normal_(self.weight.weight, std=1e-3)
         nn.init.zeros_(self.weight.bias)
 
     def forward(
-        self, h: Tensor, pair: Tensor, radial: Tensor, x: Tensor, distance: Tensor, both: Tensor
+        self, h: Tensor, pair: Tensor, radial: Tensor, x: Tensor, distance: Tensor, both: Tensor, left: Tensor
     ) -> tuple[Tensor, Tensor]:
         z = self.norm(h)
         m = self.left(z)[:, :, None] + self.right(z)[:, None] + self.pair(torch.cat([pair, radial], -1))
         m = relu(self.inner(relu(m))) * both  # (n, n_max, n_max, inner)
-        weight = self.weight(m) * both / (1.0 + distance[..., None])  # (n, n_max, n_max, 1)
+        # what is far from its place goes a share of its way; what is near springs back by as much as it is off
+        far, near = (self.weight(m) * both).unbind(-1)  # (n, n_max, n_max) each
+        weight = (left * far + (_SPRING * left).clamp(max=1.0) * near) / (1.0 + distance)
         toward = x[:, None] - x[:, :, None]  # from i to j, (n, n_max, n_max, 3)
-        step = (weight * toward).sum(2)  # (n, n_max, 3)
+        step = (weight[..., None] * toward).sum(2)  # (n, n_max, 3)
         return self.message(m.sum(2) / 4.0), step

@@ -95,7 +95,7 @@ class MoleculeFlow(LightningModule):
         heads: int = 8,
         pair_width: int = 32,
         move_width: int = 48,
-        moves: int = 2,
+        moves: int = 6,
         absolute: bool = True,
         walk_steps: int = 6,
         learning_rate: float = 1e-3,
