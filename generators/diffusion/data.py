@@ -188,16 +188,16 @@ class _LikeSizes(Sampler[list[int]]):  # type: ignore[misc]
         return max(len(self._sizes) // self._batch_size, 1)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(len(self._sizes)).numpy()
+        # what is left over at the end is left out at random, not by size
+        order = torch.randperm(len(self._sizes)).numpy()[: max(len(self) * self._batch_size, 1)]
         heap = _HEAP * self._batch_size
         batches = []
         for start in range(0, len(order), heap):
             rows = order[start : start + heap]
             rows = rows[np.argsort(self._sizes[rows], kind="stable")]
             batches += [rows[k : k + self._batch_size] for k in range(0, len(rows), self._batch_size)]
-        whole = [batch for batch in batches if len(batch) == self._batch_size] or batches
-        for k in torch.randperm(len(whole)).tolist():
-            yield whole[k].tolist()
+        for k in torch.randperm(len(batches)).tolist():
+            yield batches[k].tolist()
 
 
 class _Rows(Dataset[Batch]):  # type: ignore[misc]

@@ -157,7 +157,8 @@ def _asked(
         logits = ask(None)
     atoms, pairs = logits
     # hydrogens come later, and to closed atoms nothing is bonded
-    atoms = atoms.index_fill(-1, torch.tensor([request.hydrogen], device=atoms.device), -torch.inf)
+    if request.hydrogen is not None:
+        atoms = atoms.index_fill(-1, torch.tensor([request.hydrogen], device=atoms.device), -torch.inf)
     bonded = torch.arange(BOND_ORDERS, device=pairs.device) > 0
     pairs = pairs.masked_fill(clamp.shut[..., None] & bonded, -torch.inf)
     # of the best class 0, so that no temperature is too low

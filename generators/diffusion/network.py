@@ -49,7 +49,7 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     move_width
         Features of a pair in the layers that move atoms.
     moves
-        Layers that move atoms, spread over the transformer.
+        Layers that move atoms, spread over the transformer; all of them by default.
     absolute
         Whether coordinates are features of the atoms as they are.
     walk_steps
@@ -74,7 +74,7 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         heads: int = 8,
         pair_width: int = 32,
         move_width: int = 48,
-        moves: int = 6,
+        moves: int | None = None,
         absolute: bool = True,
         walk_steps: int = 6,
         conditions: Sequence[str] = (),
@@ -82,6 +82,7 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} and {heads} heads; expected a multiple")
+        moves = layers if moves is None else moves
         if not 0 <= moves <= layers:
             raise ValueError(f"{moves} layers that move atoms of {layers}; expected no more of them")
         if not (moves or absolute):

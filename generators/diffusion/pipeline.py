@@ -191,6 +191,8 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         ):
             if not (sound and math.isfinite(value)):
                 raise ValueError(f"{name} is {value}; expected {expected}")
+        if score_fn is not None and trajectory:
+            raise ValueError("score_fn and trajectory were given; particles take each other's places, so expected one")
         if fragment is not None and graph is not None:
             raise ValueError("fragment and graph were given; expected one of them")
         given = None
@@ -210,7 +212,7 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             condition=self._condition(properties),
             weights=weights_of_sizes(n_atoms, self.config.domain["size_histogram"], given),
             hydrogens=np.array(self.config.domain["hydrogens"]),
-            hydrogen=self.types.index_of(1, 0) or 0,
+            hydrogen=self.types.index_of(1, 0),
             given=given,
             particles=None
             if score_fn is None

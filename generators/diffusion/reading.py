@@ -89,10 +89,11 @@ def read(
     """Read a molecule as the network drew it. Atoms and bonds are never repaired.
 
     - *Raw*: the bonds of the network are judged as they are, and so are those that are perceived from the geometry.
-    - *Polished*: the geometry settles, with the bonds of the network where these are valid, otherwise with those
-      perceived. It must then be perceived as one valid molecule, which names it.
-    - *Displaced*: geometries off equilibrium stay as they are. The bonds of the network name them, if these are valid
-      and the geometry has kept them.
+    - *Polished*: the geometry settles, with the bonds of the network.
+    - *Displaced*: geometries off equilibrium stay as they are.
+
+    Bonds of the network that are valid, and that the geometry shows in the end, name a molecule; without them there is
+    none, whatever else might be perceived.
 
     Parameters
     ----------
@@ -124,20 +125,19 @@ def read(
     x: NDArray[np.float64] = drawn.GetConformer().GetPositions()
     graph_reason = strict_reason(drawn)
     seen = strictly_perceived(numbers_of(drawn), x)
-    settled, named = Settled(positions=x), seen
-    if raw and seen.reason is not None:
+    settled = Settled(positions=x)
+    if graph_reason is not None:
+        named = Perceived(reason=f"bonds are not valid as drawn: {graph_reason}")
+    elif not np.isfinite(x).all():
+        named = Perceived(reason=NOT_FINITE)
+    elif raw and seen.reason is not None:
         named = Perceived(reason=f"not valid as drawn: {seen.reason}")
-    elif displaced:
-        named = _kept(drawn, graph_reason)
-    elif polish != "none" and np.isfinite(x).all():
-        start = sanitised(drawn) if graph_reason is None else seen.mol
-        if start is None:
-            named = Perceived(reason=f"neither bonds ({graph_reason}) nor geometry ({seen.reason}) are valid as drawn")
-        else:
-            settled = settle(start, polish, steps)
-            named = strictly_perceived(numbers_of(drawn), settled.positions)
-            if settled.reason is not None:
-                named = Perceived(reason=settled.reason)
+    else:
+        mol = sanitised(drawn)
+        if not displaced:
+            settled = settle(mol, polish, steps)
+        mol.GetConformer().SetPositions(settled.positions)
+        named = _kept(mol) if settled.reason is None else Perceived(reason=settled.reason)
     return Reading(
         settled=settled,
         smiles=named.smiles if named.reason is None else None,
@@ -248,11 +248,8 @@ def sanitised(drawn: Chem.Mol) -> Chem.Mol:
     return mol
 
 
-def _kept(drawn: Chem.Mol, graph_reason: str | None) -> Perceived:
-    """Name a geometry off equilibrium by the bonds of the network, if it has kept them."""
-    if graph_reason is not None:
-        return Perceived(reason=f"bonds are not valid as drawn: {graph_reason}")
-    mol = sanitised(drawn)
+def _kept(mol: Chem.Mol) -> Perceived:
+    """Name a geometry by its bonds, if it shows them."""
     (reason,) = Integrity(mol).reasons(mol.GetConformer().GetPositions()[None])
     if reason is not None:
         return Perceived(reason="its bonds are not those that were drawn" if reason == BROKEN_BONDS else reason)

@@ -45,7 +45,7 @@ class Request:
     hydrogens
         Hydrogens by type and sum of bond orders, shape (n_types, n_orders).
     hydrogen
-        Type of hydrogen.
+        Type of hydrogen, if there is one.
     given
         A fragment, a whole graph, or None.
     particles
@@ -62,7 +62,7 @@ class Request:
     condition: Tensor | None
     weights: NDArray[np.float64]
     hydrogens: NDArray[np.int64]
-    hydrogen: int
+    hydrogen: int | None
     given: Given | None
     particles: Particles | None = None
 

@@ -86,14 +86,13 @@ def sample_block(
             fixed = x @ random_rotations(rows.normal(1, 4)[:, 0])
         steps = draw_graphs(network, graph_scheduler, request, rows, order, fixed)
         states = [_bare(graph) for graph in steps] if trajectory else []
-        graphs = completed(*steps[-1], request.hydrogens, request.hydrogen, network.config.n_max)
+        graphs = completed(*steps[-1], request.hydrogens, request.hydrogen or 0, network.config.n_max)
     for state in place(network, scheduler, request, rows, graphs, fixed):
         if trajectory:
             states.append(_arrays(state, expected=True))
     if request.particles is not None:
         chosen = request.particles.chosen(state, rows)
         state, numbering = state.take(chosen), numbering[chosen]
-        states = [(a[chosen], b[chosen], c[chosen], n[chosen]) for a, b, c, n in states]
     return Block(state=_arrays(state), numbering=numbering, states=tuple(states))
 
 

@@ -51,7 +51,7 @@ class MoleculeFlow(LightningModule):
     move_width
         Features of a pair in the layers that move atoms.
     moves
-        Layers that move atoms along their distances.
+        Layers that move atoms along their distances; all of them by default.
     absolute
         Whether coordinates are features of the atoms as they are.
     walk_steps
@@ -95,7 +95,7 @@ class MoleculeFlow(LightningModule):
         heads: int = 8,
         pair_width: int = 32,
         move_width: int = 48,
-        moves: int = 6,
+        moves: int | None = None,
         absolute: bool = True,
         walk_steps: int = 6,
         learning_rate: float = 1e-3,

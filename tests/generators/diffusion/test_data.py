@@ -93,7 +93,6 @@ def test_batches_that_come_out_even_cover_an_epoch(structures: Structures) -> No
     assert len(set(found)) == len(found) == 60
 
 
-@pytest.mark.xfail(strict=True, reason="of a heap those left over are always its largest")
 def test_every_molecule_comes_in_some_epoch(structures: Structures) -> None:
     data = GeometryData(structures, batch_size=7)
     data.molecules.parts[:] = "train"
