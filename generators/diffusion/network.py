@@ -8,7 +8,7 @@ import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
-from torch.nn.functional import one_hot, relu, silu
+from torch.nn.functional import one_hot, silu
 
 from molaug.generators.diffusion.features import RadialBasis, distances
 from molaug.generators.learned.atom_types import BOND_ORDERS
@@ -237,9 +237,9 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         h = h + self.fixed(fixed.long()) + self.part.weight[part]
         if self.coordinate is not None:
             h = h + self.coordinate(x)
-        both = (placed[:, :, None] & placed[:, None]).to(h.dtype)[..., None]  # (n, n_max, n_max, 1)
+        both = (placed[:, :, None] & placed[:, None]).to(h.dtype)  # (n, n_max, n_max)
         distance = distances(x)  # (n, n_max, n_max)
-        radial = self.radial(distance * self.config.scale) * both  # (n, n_max, n_max, n_radial)
+        radial = self.radial(distance * self.config.scale) * both[..., None]  # (n, n_max, n_max, n_radial)
         pair = self.pair(torch.cat([onehot, walk, radial], -1))  # (n, n_max, n_max, pair_width)
         pair = self.pair_norm(pair + self.offset(places[:, None] - places[None, :] + self.config.n_max - 1))
         c = self._context(time, mask, condition)  # (n, width)
@@ -254,7 +254,7 @@ class MoleculeDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
                 h, x = h + message, x + step
                 if k + 1 < len(self.blocks):
                     distance = distances(x)
-                    radial = self.radial(distance * self.config.scale) * both
+                    radial = self.radial(distance * self.config.scale) * both[..., None]
         h = self.norm(h)
         if self.coordinate_head is not None:
             x = x + left * self.coordinate_head(h)
@@ -293,12 +293,16 @@ class _Move(nn.Module):  # type: ignore[misc]
     def forward(
         self, h: Tensor, pair: Tensor, radial: Tensor, x: Tensor, distance: Tensor, both: Tensor, left: Tensor
     ) -> tuple[Tensor, Tensor]:
-        z = self.norm(h)
-        m = self.left(z)[:, :, None] + self.right(z)[:, None] + self.pair(torch.cat([pair, radial], -1))
-        m = relu(self.inner(relu(m))) * both  # (n, n_max, n_max, inner)
+        n, n_max, _ = h.shape
+        z, inner = self.norm(h), self.inner.in_features
+        m = (self.left(z)[:, :, None] + self.right(z)[:, None]).view(-1, inner)  # (n n_max n_max, inner)
+        # products added to what is there: on a CPU the passes over all pairs cost more than the sums in them
+        of_pair, of_radial = self.pair.weight.t().split([pair.shape[-1], _RADIAL])
+        m = torch.addmm(m, pair.flatten(0, 2), of_pair).addmm_(radial.flatten(0, 2), of_radial).relu_()
+        m = self.inner(m).relu_()
         # what is far from its place goes a share of its way; what is near springs back by as much as it is off
-        far, near = (self.weight(m) * both).unbind(-1)  # (n, n_max, n_max) each
-        weight = (left * far + (_SPRING * left).clamp(max=1.0) * near) / (1.0 + distance)
-        toward = x[:, None] - x[:, :, None]  # from i to j, (n, n_max, n_max, 3)
-        step = (weight[..., None] * toward).sum(2)  # (n, n_max, 3)
-        return self.message(m.sum(2) / 4.0), step
+        far, near = self.weight(m).view(n, n_max, n_max, 2).unbind(-1)  # (n, n_max, n_max) each
+        weight = (left * far + (_SPRING * left).clamp(max=1.0) * near) * both / (1.0 + distance)
+        step = weight @ x - weight.sum(-1, keepdim=True) * x  # weights times distance vectors, (n, n_max, 3)
+        message = both.view(n * n_max, 1, n_max) @ m.view(n * n_max, n_max, inner)  # (n n_max, 1, inner)
+        return self.message(message.view(n, n_max, inner) / 4.0), step
