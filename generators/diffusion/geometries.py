@@ -71,7 +71,7 @@ class Geometries:
     """
 
     smiles: tuple[str, ...]
-    parts: NDArray[np.str_]
+    parts: NDArray[Any]
     sizes: NDArray[np.uint8]
     heavy: NDArray[np.uint8]
     atoms: NDArray[np.uint8]
