@@ -131,7 +131,8 @@ def distances(mols: Sequence[Chem.Mol], reference: Coordinates | None) -> list[s
     if reference is None or not mols:
         return ["–"] * 3
     found = wasserstein_distances(coordinates(mols), reference)
-    return [f"{found[name].distance:.{digits}f}" for name, digits in (("bond lengths", 4), ("bond angles", 2), ("torsions", 1))]
+    shown = {"bond lengths": 4, "bond angles": 2, "torsions": 1}
+    return ["–" if found[k].distance is None else f"{found[k].distance:.{digits}f}" for k, digits in shown.items()]
 
 
 def held_out(path: Path) -> Coordinates:

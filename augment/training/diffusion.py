@@ -7,8 +7,7 @@ from pathlib import Path
 
 from molaug.generators.diffusion.data import GeometryData
 from molaug.generators.diffusion.training import MoleculeFlow
-from molaug.training.card import card
-from molaug.training.fitting import Fitting, Result
+from molaug.training.generators import Trained, fit_generator
 
 _WHAT = """A generator of molecules in space, all atoms at once: a flow of atom types, charges, bonds and coordinates,
 trained by `molaug fit diffusion`.
@@ -41,43 +40,13 @@ def fit_diffusion(options: Sequence[str]) -> Path:
     pathlib.Path
         The checkpoint, which :func:`molaug.generators.diffusion.load_pipeline` reads.
     """
-    fitting = Fitting.parse("diffusion", options, data=GeometryData, model=MoleculeFlow)
-    data = fitting.data()
-    molecules = data.molecules
-    counts = {part: len(molecules.part(part)) for part in ("train", "validation", "test")}
-    if fitting.leads:
-        listed = ", ".join(f"{n:,} {part}" for part, n in counts.items())
-        left_out = "; ".join(f"{n:,} × {reason}" for reason, n in molecules.rejected.items()) or "nothing"
-        print(f"{len(molecules):,} geometries: {listed}; left out: {left_out}", flush=True)
-        print(f"atoms: {', '.join(molecules.types.names)}; at most {molecules.n_max} a molecule", flush=True)
-    complete = fitting.prepare({"geometries": counts, "types": list(molecules.types.names)})
-    if complete is not None:
-        print(f"{fitting.out} is complete: {complete.steps:,} steps; --fresh trains anew", flush=True)
-        return fitting.out
-    model = fitting.model(domain=data.domain)
-    result = fitting.run(model, data)
-    if fitting.leads:
-        model.pipeline().save(fitting.out)
-        (fitting.out / "README.md").write_text(_card(fitting, data, result))
-        fitting.finish(result)
-        print(f"written: {fitting.out}", flush=True)
-    return fitting.out
-
-
-def _card(fitting: Fitting, data: GeometryData, result: Result) -> str:
-    molecules, scales = data.molecules, data.domain["conditions"]
-    facts = {
-        "atoms": f"{', '.join(molecules.types.names)}; at most {molecules.n_max} a molecule, hydrogens counted",
-        "conditions": ", ".join(f"{k}: mean {m:.4g}, standard deviation {s:.4g}" for k, (m, s) in scales.items())
-        or "none",
-    }
-    return card(
-        fitting.out.resolve().name,
-        _WHAT,
-        sources=[str(source) for source in fitting.options.data],
-        counts={part: len(molecules.part(part)) for part in ("train", "validation", "test")},
-        rejected=molecules.rejected,
-        facts=facts,
-        result=result,
-        use=_USE.format(folder=fitting.out),
+    kind = Trained(
+        name="diffusion",
+        data=GeometryData,
+        model=MoleculeFlow,
+        noun="geometries",
+        largest=lambda molecules: f"{molecules.n_max} a molecule, hydrogens counted",
+        what=_WHAT,
+        use=_USE,
     )
+    return fit_generator(kind, options)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from molaug.generators.graph.data import GraphData
 from molaug.generators.graph.training import GraphFlow
-from molaug.training.card import card
-from molaug.training.fitting import Fitting, Result
+from molaug.training.generators import Trained, fit_generator
 
 _WHAT = """A generator of molecules as graphs of heavy atoms: a discrete flow, trained by `molaug fit graph`.
 
@@ -39,43 +38,13 @@ def fit_graph(options: Sequence[str]) -> Path:
     pathlib.Path
         The checkpoint, which :func:`molaug.generators.graph.load_pipeline` reads.
     """
-    fitting = Fitting.parse("graph", options, data=GraphData, model=GraphFlow)
-    data = fitting.data()
-    molecules = data.molecules
-    counts = {part: len(molecules.part(part)) for part in ("train", "validation", "test")}
-    if fitting.leads:
-        listed = ", ".join(f"{n:,} {part}" for part, n in counts.items())
-        left_out = "; ".join(f"{n:,} × {reason}" for reason, n in molecules.rejected.items()) or "nothing"
-        print(f"{len(molecules):,} molecules: {listed}; left out: {left_out}", flush=True)
-        print(f"atoms: {', '.join(molecules.types.names)}; at most {molecules.graphs.n_max} a molecule", flush=True)
-    complete = fitting.prepare({"molecules": counts, "types": list(molecules.types.names)})
-    if complete is not None:
-        print(f"{fitting.out} is complete: {complete.steps:,} steps; --fresh trains anew", flush=True)
-        return fitting.out
-    model = fitting.model(domain=data.domain)
-    result = fitting.run(model, data)
-    if fitting.leads:
-        model.pipeline().save(fitting.out)
-        (fitting.out / "README.md").write_text(_card(fitting, data, result))
-        fitting.finish(result)
-        print(f"written: {fitting.out}", flush=True)
-    return fitting.out
-
-
-def _card(fitting: Fitting, data: GraphData, result: Result) -> str:
-    molecules, scales = data.molecules, data.domain["conditions"]
-    facts = {
-        "atoms": f"{', '.join(molecules.types.names)}; at most {molecules.graphs.n_max} heavy ones a molecule",
-        "conditions": ", ".join(f"{k}: mean {m:.4g}, standard deviation {s:.4g}" for k, (m, s) in scales.items())
-        or "none",
-    }
-    return card(
-        fitting.out.resolve().name,
-        _WHAT,
-        sources=[str(source) for source in fitting.options.data],
-        counts={part: len(molecules.part(part)) for part in ("train", "validation", "test")},
-        rejected=molecules.rejected,
-        facts=facts,
-        result=result,
-        use=_USE.format(folder=fitting.out),
+    kind = Trained(
+        name="graph",
+        data=GraphData,
+        model=GraphFlow,
+        noun="molecules",
+        largest=lambda molecules: f"{molecules.graphs.n_max} heavy ones a molecule",
+        what=_WHAT,
+        use=_USE,
     )
+    return fit_generator(kind, options)

@@ -298,7 +298,7 @@ class _Move(nn.Module):  # type: ignore[misc]
         m = (self.left(z)[:, :, None] + self.right(z)[:, None]).view(-1, inner)  # (n n_max n_max, inner)
         # products added to what is there: on a CPU the passes over all pairs cost more than the sums in them
         of_pair, of_radial = self.pair.weight.t().split([pair.shape[-1], _RADIAL])
-        m = torch.addmm(m, pair.flatten(0, 2), of_pair).addmm_(radial.flatten(0, 2), of_radial).relu_()
+        m = torch.addmm(torch.addmm(m, pair.flatten(0, 2), of_pair), radial.flatten(0, 2), of_radial).relu_()
         m = self.inner(m).relu_()
         # what is far from its place goes a share of its way; what is near springs back by as much as it is off
         far, near = self.weight(m).view(n, n_max, n_max, 2).unbind(-1)  # (n, n_max, n_max) each

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from rdkit import Chem
-from torch import Tensor
 
 from molaug.generators.diffusion.network import MoleculeDenoiser
 from molaug.generators.diffusion.particles import Particles, Score
@@ -25,6 +24,7 @@ from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Size
 from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.generators.learned.conditions import standardised
 from molaug.generators.learned.pipelines import evaluating, silent
 
 __all__ = ["MoleculePipeline", "MoleculeSamples", "load_pipeline"]
@@ -209,7 +209,7 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             noise=noise,
             spread=spread / scale,
             guidance=guidance_scale,
-            condition=self._condition(properties),
+            condition=standardised(properties, self.config.domain["conditions"], self.device),
             weights=weights_of_sizes(n_atoms, self.config.domain["size_histogram"], given),
             hydrogens=np.array(self.config.domain["hydrogens"]),
             hydrogen=self.types.index_of(1, 0),
@@ -241,20 +241,6 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
             return 1, steps
         graph = min(max(round(float(self.config.graph_share) * steps), 1), steps - 1)
         return graph, steps - graph
-
-    def _condition(self, properties: Mapping[str, float] | None) -> Tensor | None:
-        """Return standardised values and whether each is given, shape (1, 2 n_conditions)."""
-        if not properties:
-            return None
-        scales: Mapping[str, tuple[float, float]] = self.config.domain["conditions"]
-        for name in properties:
-            if name not in scales:
-                known = ", ".join(scales) or "none: train with data.conditions"
-                raise ValueError(f"no property {name!r} to steer by; this generator knows {known}")
-            if not math.isfinite(properties[name]):
-                raise ValueError(f"property {name!r} is {properties[name]}; expected a finite number")
-        values = [(properties[name] - mean) / sd if name in properties else 0.0 for name, (mean, sd) in scales.items()]
-        return torch.tensor([values + [float(name in properties) for name in scales]], device=self.device)
 
 
 def load_pipeline(name: str | Path = "diffusion-qm9", *, device: str | torch.device = "cpu") -> MoleculePipeline:

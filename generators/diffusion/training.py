@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
-from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -16,14 +15,14 @@ from molaug.generators.diffusion.alignment import aligned, centred, random_rotat
 from molaug.generators.diffusion.data import Batch
 from molaug.generators.diffusion.network import MoleculeDenoiser
 from molaug.generators.graph.scheduler import GraphFlowScheduler
+from molaug.generators.learned.flow import Flow, check_shares
 from molaug.generators.learned.pairs import in_square, of_pairs
-from molaug.generators.learned.progress import fraction_done, warmup_cosine
 
 if TYPE_CHECKING:
     from molaug.generators.diffusion.pipeline import MoleculePipeline
 
 
-class MoleculeFlow(LightningModule):
+class MoleculeFlow(Flow):
     """The flow of whole molecules, trained to predict the molecule x₁ from its noisy state xₜ.
 
     A molecule is a graph of heavy atoms, hydrogens as valences imply them, and coordinates of all atoms given the
@@ -87,6 +86,8 @@ class MoleculeFlow(LightningModule):
     arXiv:2207.12598 (classifier-free guidance).
     """
 
+    compilation: ClassVar[Mapping[str, Any]] = {"dynamic": True}
+
     def __init__(
         self,
         domain: Mapping[str, Any],
@@ -111,13 +112,11 @@ class MoleculeFlow(LightningModule):
         compiled: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("fragment_share", fragment_share),
-            ("unconditional_share", unconditional_share),
-            ("condition_dropout", condition_dropout),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} is {value}; expected a share from 0 to 1")
+        check_shares(
+            fragment_share=fragment_share,
+            unconditional_share=unconditional_share,
+            condition_dropout=condition_dropout,
+        )
         self.save_hyperparameters()
         self.network = MoleculeDenoiser(
             valences=tuple(domain["types"]["valences"]),
@@ -136,74 +135,7 @@ class MoleculeFlow(LightningModule):
         self.graph_scheduler = GraphFlowScheduler(
             atom_prior=tuple(domain["atom_prior"]), bond_prior=tuple(domain["bond_prior"])
         )
-        self._forward: Callable[..., Any] = self.network.forward
-
-    def on_train_start(self) -> None:
-        """Compile the network, where that is asked for; the averaged copy of it has been made by now."""
-        if self.hparams["compiled"]:
-            self._forward = torch.compile(self.network.forward, dynamic=True)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW; its learning rate is set before every step.
-
-        Returns
-        -------
-        torch.optim.Optimizer
-            AdamW.
-        """
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            fused=not self.trainer.precision.endswith("mixed"),  # Lightning could not clip its gradients there
-            lr=self.hparams["learning_rate"],
-            betas=(0.9, 0.99),
-            weight_decay=self.hparams["weight_decay"],
-        )
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch.
-
-        Parameters
-        ----------
-        batch
-            Of :class:`~molaug.generators.diffusion.data.GeometryData`.
-        batch_idx
-            Not looked at.
-
-        Returns
-        -------
-        Tensor
-            A scalar.
-        """
-        share = warmup_cosine(self.global_step, fraction_done(self.trainer), self.hparams["warmup"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.hparams["learning_rate"] * share
-        losses = self.losses(batch, None)
-        loss = self._total(losses)
-        self.log("train_loss", loss.detach())
-        for name, value in losses.items():
-            self.log(f"train_{name}", value.detach())
-        self.log("learning_rate", self.hparams["learning_rate"] * share)
-        return loss
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the losses of a batch, with the same noise at every validation.
-
-        Parameters
-        ----------
-        batch
-            Of :class:`~molaug.generators.diffusion.data.GeometryData`.
-        batch_idx
-            Seeds the noise.
-        """
-        generator = torch.Generator(self.device).manual_seed(batch_idx)
-        losses = self.losses(batch, generator)
-        n = len(batch["sizes"])
-        for name, value in losses.items():
-            self.log(f"val_{name}", value, batch_size=n, sync_dist=True)
-        self.log("val_loss", self._total(losses), batch_size=n, sync_dist=True)
-
-    def _total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        return losses["atoms"] + losses["bonds"] + self.hparams["coordinate_weight"] * losses["coordinates"]
+        self.weights = {"atoms": 1.0, "bonds": 1.0, "coordinates": coordinate_weight}
 
     def on_validation_epoch_start(self) -> None:
         """Sample molecules with the averaged weights and log how good they are; one of several devices does."""
@@ -264,7 +196,7 @@ class MoleculeFlow(LightningModule):
         x1 = batch["coordinates"].gather(1, order[..., None].expand(n, n_max, 3)) / self.hparams["domain"]["scale"]
         with torch.autocast(self.device.type, enabled=False):  # three digits are too few for places
             x1, x0 = self._placed(x1, mask, fixed, normal)
-        condition = self._condition(batch["condition"], uniform)
+        condition = self.given(batch["condition"], uniform)
         heavy = int(batch["heavy"].max())
         inner = torch.arange(heavy, device=self.device) < batch["heavy"][:, None]  # (n, heavy)
         graph = self._graph_losses(
@@ -272,7 +204,7 @@ class MoleculeFlow(LightningModule):
         )
         time = self.graph_scheduler.distorted(uniform(n), self.hparams["distortion"])
         xt = torch.where(fixed[..., None], x1, x0 + time[:, None, None] * (x1 - x0)) * mask[..., None]
-        predicted = self._asked("coordinates", atoms, bonds, xt, mask, time, fixed=fixed, condition=condition)
+        predicted = self.ask("coordinates", atoms, bonds, xt, mask, time, fixed=fixed, condition=condition)
         free = mask & ~fixed
         weight = (1.0 - time).square().clamp(min=0.01).reciprocal()[:, None]  # (n, 1)
         squares = (predicted.float() - x1).square().mean(-1) * weight  # (n, n_max)
@@ -297,7 +229,7 @@ class MoleculeFlow(LightningModule):
         noisy = self.graph_scheduler.add_noise(atoms, pairs, time, uniform(2, n, n_max), uniform(2, *pairs.shape))
         noisy_atoms = torch.where(fixed, atoms, noisy.atoms) * mask
         noisy_bonds = in_square(torch.where(held, pairs, noisy.pairs) * there, n_max)
-        atom_logits, pair_logits = self._asked(
+        atom_logits, pair_logits = self.ask(
             "graph", noisy_atoms, noisy_bonds, mask, time, fixed=fixed, coordinates=x1, condition=condition
         )
         free = mask & ~fixed
@@ -308,10 +240,6 @@ class MoleculeFlow(LightningModule):
             "atoms": (atom_loss * free).sum() / n_free,
             "bonds": (pair_loss * (there & ~held)).sum() / n_free,
         }
-
-    def _asked(self, part: str, *arguments: Tensor, **options: Tensor | None) -> Any:
-        forward = self._forward if self.training else self.network
-        return forward(part, *arguments, **options)
 
     def _placed(self, x1: Tensor, mask: Tensor, fixed: Tensor, normal: Callable[..., Tensor]) -> tuple[Tensor, Tensor]:
         """Return molecule and noise in one frame: laid over one another, or about a fixed fragment turned at random."""
@@ -359,13 +287,3 @@ class MoleculeFlow(LightningModule):
             inside[rows, grown] |= size < wanted
         fixed[chosen] = inside
         return fixed
-
-    def _condition(self, condition: Tensor, uniform: Callable[..., Tensor]) -> Tensor | None:
-        """Return values and whether each is given, some left out at random."""
-        if not condition.shape[1]:
-            return None
-        given = condition.isfinite()
-        if self.training:
-            given = given & (uniform(*condition.shape) >= self.hparams["condition_dropout"])
-            given = given & (uniform(len(condition), 1) >= self.hparams["unconditional_share"])
-        return torch.cat([torch.where(given, condition, 0.0), given.float()], 1)  # (n, 2 n_conditions)

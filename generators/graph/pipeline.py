@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from diffusers import DiffusionPipeline
-from torch import Tensor
 
 from molaug.generators.graph.network import GraphDenoiser
 from molaug.generators.graph.samples import GraphSamples
@@ -21,6 +20,7 @@ from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Composition, Size, Steering
 from molaug.generators.learned.atom_types import AtomTypes
 from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.generators.learned.conditions import standardised
 from molaug.generators.learned.pipelines import evaluating, silent
 
 __all__ = ["GraphPipeline", "GraphSamples", "load_pipeline"]
@@ -152,7 +152,7 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
             seed=seed,
             temperature=temperature,
             guidance=guidance_scale,
-            condition=self._condition(properties),
+            condition=standardised(properties, self.config.domain["conditions"], self.device),
             steering=Steering.of(
                 self.types,
                 self.config.domain["size_histogram"],
@@ -179,20 +179,6 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
             n_fixed=0 if fragment is None else len(fragment),
             keep_elements=request.steering.counts is not None,
         )
-
-    def _condition(self, properties: Mapping[str, float] | None) -> Tensor | None:
-        """Return standardised values and whether each is given, shape (1, 2 n_conditions)."""
-        if not properties:
-            return None
-        scales: Mapping[str, tuple[float, float]] = self.config.domain["conditions"]
-        for name in properties:
-            if name not in scales:
-                known = ", ".join(scales) or "none: train with data.conditions"
-                raise ValueError(f"no property {name!r} to steer by; this generator knows {known}")
-            if not math.isfinite(properties[name]):
-                raise ValueError(f"property {name!r} is {properties[name]}; expected a finite number")
-        values = [(properties[name] - mean) / sd if name in properties else 0.0 for name, (mean, sd) in scales.items()]
-        return torch.tensor([values + [float(name in properties) for name in scales]], device=self.device)
 
 
 def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device = "cpu") -> GraphPipeline:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -14,11 +13,11 @@ from molaug.generators.graph.data import Batch
 from molaug.generators.graph.network import GraphDenoiser
 from molaug.generators.graph.pipeline import GraphPipeline
 from molaug.generators.graph.scheduler import GraphFlowScheduler
+from molaug.generators.learned.flow import Flow, check_shares
 from molaug.generators.learned.pairs import in_square, of_pairs
-from molaug.generators.learned.progress import fraction_done, warmup_cosine
 
 
-class GraphFlow(LightningModule):
+class GraphFlow(Flow):
     """The discrete flow of graphs, trained to predict the molecule x₁ from its noisy state xₜ.
 
     The loss is the cross-entropy of the atom types plus ``bond_weight`` times that of the bond orders, at times of
@@ -99,13 +98,11 @@ class GraphFlow(LightningModule):
         compiled: bool = False,
     ) -> None:
         super().__init__()
-        for name, value in (
-            ("fragment_share", fragment_share),
-            ("unconditional_share", unconditional_share),
-            ("condition_dropout", condition_dropout),
-        ):
-            if not 0 <= value <= 1:
-                raise ValueError(f"{name} is {value}; expected a share from 0 to 1")
+        check_shares(
+            fragment_share=fragment_share,
+            unconditional_share=unconditional_share,
+            condition_dropout=condition_dropout,
+        )
         self.save_hyperparameters()
         self.network = GraphDenoiser(
             n_types=len(domain["types"]["numbers"]),
@@ -122,70 +119,7 @@ class GraphFlow(LightningModule):
         self.scheduler = GraphFlowScheduler(
             atom_prior=tuple(domain["atom_prior"]), bond_prior=tuple(domain["bond_prior"]), distortion=distortion
         )
-        self._forward: Callable[..., tuple[Tensor, Tensor]] = self.network.forward
-
-    def on_train_start(self) -> None:
-        """Compile the network, where that is asked for; the averaged copy of it has been made by now."""
-        if self.hparams["compiled"]:
-            self._forward = torch.compile(self.network.forward)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW; its learning rate is set before every step.
-
-        Returns
-        -------
-        torch.optim.Optimizer
-            AdamW.
-        """
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            fused=not self.trainer.precision.endswith("mixed"),  # Lightning could not clip its gradients there
-            lr=self.hparams["learning_rate"],
-            betas=(0.9, 0.99),
-            weight_decay=self.hparams["weight_decay"],
-        )
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of a batch.
-
-        Parameters
-        ----------
-        batch
-            Of :class:`~molaug.generators.graph.data.GraphData`.
-        batch_idx
-            Not looked at.
-
-        Returns
-        -------
-        Tensor
-            A scalar.
-        """
-        share = warmup_cosine(self.global_step, fraction_done(self.trainer), self.hparams["warmup"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.hparams["learning_rate"] * share
-        losses = self.losses(batch, None)
-        loss = losses["atoms"] + self.hparams["bond_weight"] * losses["bonds"]
-        self.log("train_loss", loss.detach())
-        self.log("learning_rate", self.hparams["learning_rate"] * share)
-        return loss
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the losses of a batch, with the same noise at every validation.
-
-        Parameters
-        ----------
-        batch
-            Of :class:`~molaug.generators.graph.data.GraphData`.
-        batch_idx
-            Seeds the noise.
-        """
-        generator = torch.Generator(self.device).manual_seed(batch_idx)
-        losses = self.losses(batch, generator)
-        n = len(batch["sizes"])
-        self.log("val_atoms", losses["atoms"], batch_size=n, sync_dist=True)
-        self.log("val_bonds", losses["bonds"], batch_size=n, sync_dist=True)
-        loss = losses["atoms"] + self.hparams["bond_weight"] * losses["bonds"]
-        self.log("val_loss", loss, batch_size=n, sync_dist=True)
+        self.weights = {"atoms": 1.0, "bonds": bond_weight}
 
     def on_validation_epoch_start(self) -> None:
         """Sample molecules with the averaged weights and log how good they are; one of several devices does."""
@@ -251,9 +185,8 @@ class GraphFlow(LightningModule):
         noisy = self.scheduler.add_noise(atoms, pairs, time, uniform(2, n, n_max), uniform(2, *pairs.shape))
         noisy_atoms = torch.where(fixed, atoms, noisy.atoms) * mask
         noisy_bonds = in_square(torch.where(held, pairs, noisy.pairs) * there, n_max)
-        condition = self._condition(batch["condition"], uniform)
-        forward = self._forward if self.training else self.network
-        atom_logits, pair_logits = forward(noisy_atoms, noisy_bonds, mask, time, fixed=fixed, condition=condition)
+        condition = self.given(batch["condition"], uniform)
+        atom_logits, pair_logits = self.ask(noisy_atoms, noisy_bonds, mask, time, fixed=fixed, condition=condition)
         free, open_ = mask & ~fixed, there & ~held
         return {
             "atoms": _mean(cross_entropy(atom_logits.float().movedim(-1, 1), atoms, reduction="none"), free),
@@ -285,16 +218,6 @@ class GraphFlow(LightningModule):
             inside[rows, grown] |= size < wanted
         fixed[chosen] = inside & (there.sum(1) > 1)[:, None]
         return fixed
-
-    def _condition(self, condition: Tensor, uniform: Any) -> Tensor | None:
-        """Return values and whether each is given, some left out at random."""
-        if not condition.shape[1]:
-            return None
-        given = condition.isfinite()
-        if self.training:
-            given = given & (uniform(*condition.shape) >= self.hparams["condition_dropout"])
-            given = given & (uniform(len(condition), 1) >= self.hparams["unconditional_share"])
-        return torch.cat([torch.where(given, condition, 0.0), given.float()], 1)  # (n, 2 n_conditions)
 
 
 def _mean(losses: Tensor, where: Tensor) -> Tensor:

@@ -75,7 +75,7 @@ class Spy(torch.nn.Module):
 
 def spied(model: MoleculeFlow) -> Spy:
     spy = Spy(len(model.network.config.valences))
-    model.network, model._forward = spy, spy
+    model.network = spy
     return spy
 
 
