@@ -117,7 +117,7 @@ class Drawing:
 
     @property
     def _folder(self) -> Path:
-        return checkpoint_folder(self.checkpoint, _INDEX)
+        return checkpoint_folder(self.checkpoint, _INDEX, "MoleculePipeline")
 
     @property
     def _domain(self) -> dict[str, Any]:

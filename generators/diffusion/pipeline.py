@@ -258,7 +258,7 @@ def load_pipeline(name: str | Path = "diffusion-qm9", *, device: str | torch.dev
     MoleculePipeline
         In single precision, ready to draw.
     """
-    folder = checkpoint_folder(name, DiffusionPipeline.config_name)
+    folder = checkpoint_folder(name, DiffusionPipeline.config_name, "MoleculePipeline")
     with silent():
         # without its meta device and without pickles; the former would ask for one more package
         pipeline: MoleculePipeline = MoleculePipeline.from_pretrained(

@@ -78,7 +78,7 @@ class Drawing:
         for package in _NEEDED:
             if find_spec(package) is None:
                 raise ImportError(f"the graph generator needs {package}, which is not installed: {INSTALL}")
-        folder = checkpoint_folder(self.checkpoint, _INDEX)
+        folder = checkpoint_folder(self.checkpoint, _INDEX, "GraphPipeline")
         domain = json.loads((folder / _INDEX).read_text(encoding="utf-8")).get("domain", {})
         if "types" not in domain:
             raise ValueError(f"{folder} is no checkpoint of a graph generator; expected what molaug fit graph writes")
@@ -111,7 +111,7 @@ class Drawing:
         tuple of DrawnGraph
             Graphs ``number * BLOCK`` and following.
         """
-        folder = checkpoint_folder(self.checkpoint, _INDEX).resolve()
+        folder = checkpoint_folder(self.checkpoint, _INDEX, "GraphPipeline").resolve()
         stamps = [(folder / name).stat().st_mtime_ns for name in (_INDEX, _WEIGHTS) if (folder / name).exists()]
         return _block(str(folder), tuple(stamps), json.dumps(self.options, sort_keys=True), seed, number)
 

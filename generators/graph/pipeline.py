@@ -196,7 +196,7 @@ def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device 
     GraphPipeline
         In single precision, ready to draw.
     """
-    folder = checkpoint_folder(name, DiffusionPipeline.config_name)
+    folder = checkpoint_folder(name, DiffusionPipeline.config_name, "GraphPipeline")
     with silent():
         # without its meta device and without pickles; the former would ask for one more package
         pipeline: GraphPipeline = GraphPipeline.from_pretrained(

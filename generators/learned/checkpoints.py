@@ -10,7 +10,7 @@ from pathlib import Path
 FOLDERS_VARIABLE = "MOLAUG_CHECKPOINTS"
 
 
-def checkpoint_folder(name: str | Path, marker: str) -> Path:
+def checkpoint_folder(name: str | Path, marker: str, kind: str = "") -> Path:
     """Return the folder of a checkpoint.
 
     Parameters
@@ -18,7 +18,9 @@ def checkpoint_folder(name: str | Path, marker: str) -> Path:
     name
         A path; or a name, looked for in ``$MOLAUG_CHECKPOINTS`` and in the package.
     marker
-        A file that every checkpoint of the kind holds.
+        A file that every checkpoint holds.
+    kind
+        What the marker names in those that the message lists, such as the class of a pipeline.
 
     Returns
     -------
@@ -38,8 +40,10 @@ def checkpoint_folder(name: str | Path, marker: str) -> Path:
     for folder in folders:
         if (folder / name / marker).is_file():
             return folder / name
-    known = sorted({path.parent.name for folder in folders for path in folder.glob(f"*/{marker}")})
+    found = [path for folder in folders for path in folder.glob(f"*/{marker}")]
+    known = [path.parent.name for path in found if kind in path.read_text(encoding="utf-8")]
+    there_are = ", ".join(sorted(set(known))) or "none there are; molaug fit trains one"
     raise FileNotFoundError(
-        f"no checkpoint {str(name)!r} ({marker} in it); expected a folder or one of: {', '.join(known) or 'none'} "
+        f"no checkpoint {str(name)!r} ({marker} in it); expected a folder or one of: {there_are} "
         f"(further folders: ${FOLDERS_VARIABLE})"
     )
