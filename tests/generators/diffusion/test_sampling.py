@@ -140,11 +140,12 @@ def test_rows_of_noise_are_laid_on_their_way_as_the_times_say() -> None:
     """Before each step the state is (1 - t) noise + t molecule: what the network was trained on."""
     network = perfect()
     drawn(network, steps=(1, 8))
-    first = network.asked[0][2]
-    for _, _, x, mask, time, *_ in network.asked:
-        t = float(time[0])
-        places = PLACES[(mask.sum(1) == 3).long()]
-        torch.testing.assert_close(x, (1 - t) * first + t * places, atol=1e-6, rtol=1e-5)
+    for part in (network.asked[0::2], network.asked[1::2]):  # smaller and larger molecules by turns
+        first = part[0][2]
+        for _, _, x, mask, time, *_ in part:
+            t = float(time[0])
+            places = PLACES[(mask.sum(1) == 3).long(), : x.shape[1]]
+            torch.testing.assert_close(x, (1 - t) * first + t * places, atol=1e-6, rtol=1e-5)
 
 
 def test_the_network_is_asked_once_a_step_at_times_that_rise_from_0() -> None:
@@ -152,8 +153,18 @@ def test_the_network_is_asked_once_a_step_at_times_that_rise_from_0() -> None:
         network = perfect()
         drawn(network, steps=(steps, steps + 1), distortion=1.5)
         for asked, place, n, d in ((network.graphs, 3, steps, 2.0), (network.asked, 4, steps + 1, 1.5)):
-            times = [float(state[place][0]) for state in asked]
-            np.testing.assert_allclose(times, 1 - (1 - np.arange(n) / n) ** d, atol=1e-6)
+            times = torch.cat([state[place] for state in asked]).reshape(n, -1)  # (n_steps, n_rows)
+            assert (times == times[:, :1]).all()
+            np.testing.assert_allclose(times[:, 0], 1 - (1 - np.arange(n) / n) ** d, atol=1e-6)
+
+
+def test_molecules_of_like_size_are_asked_together_without_room_that_none_needs() -> None:
+    network = perfect()
+    drawn(network, steps=(1, 2))
+    for step in (network.asked[:2], network.asked[2:]):
+        sizes = [mask.sum(1) for _, _, _, mask, *_ in step]
+        assert [int(of_one.max()) for of_one in sizes] == [mask.shape[1] for _, _, _, mask, *_ in step]
+        assert int(sizes[0].max()) <= int(sizes[1].min())
 
 
 def test_every_state_is_centred_and_nothing_beyond_its_size() -> None:
