@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from ase.io import read
 from diffusers import DPMSolverMultistepScheduler
 from rdkit import Chem
 from rdkit.Chem import rdDistGeom
@@ -21,6 +22,7 @@ from molaug.generators.diffusion.samples import MoleculeSamples
 from molaug.generators.diffusion.steering import Given
 from molaug.structures.superposition import kabsch_rmsd
 
+FROZEN = Path(__file__).parent / "data" / "checkpoint-v1"
 STEPS = 5
 
 
@@ -244,3 +246,11 @@ def test_a_checkpoint_is_half_the_size_and_draws(
 def test_a_checkpoint_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .* expected a folder or one of"):
         load_pipeline(tmp_path / "nowhere")
+
+
+def test_an_old_checkpoint_keeps_drawing_the_same_molecules() -> None:
+    samples = load_pipeline(FROZEN)(8, num_inference_steps=10, seed=0)
+    frames = read(FROZEN / "drawn.xyz", index=":", format="xyz")
+    assert [list(z) for z in samples.numbers] == [frame.numbers.tolist() for frame in frames]
+    for x, frame in zip(samples.positions, frames, strict=True):
+        np.testing.assert_allclose(x, frame.positions, atol=2e-3)
