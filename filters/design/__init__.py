@@ -1,0 +1,20 @@
+"""Optimal experimental design: which structures are worth a label, told from features before any label is known."""
+
+from molaug.filters.design.clusters import kmeans_pp, lcmd
+from molaug.filters.design.criteria import Criteria, d_efficiency
+from molaug.filters.design.exchange import exchange
+from molaug.filters.design.feasibility import Feasibility, feasibility
+from molaug.filters.design.greedy import greedy_d
+from molaug.filters.design.maxvol import ActiveSet
+
+__all__ = [
+    "ActiveSet",
+    "Criteria",
+    "Feasibility",
+    "d_efficiency",
+    "exchange",
+    "feasibility",
+    "greedy_d",
+    "kmeans_pp",
+    "lcmd",
+]
