@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -85,35 +86,17 @@ def small_molecules() -> Structures:
 
 
 @pytest.fixture(scope="session")
-def tiny_diffusion(small_molecules: Structures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny 3D generator, trained for seconds, which knows the property ``refractivity``.
+def tiny_diffusion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny 3D generator, which knows the property ``refractivity``.
 
-    Most of its graphs, of at most three heavy atoms, are sound, and its geometries are blurred. It is called as the one
-    that is shipped, see ``tiny_graphs``.
+    It learned for seconds from those of ``small_molecules`` that have at most eleven atoms: most of its graphs, of at
+    most three heavy atoms, are sound, and its geometries are blurred. It is called as the one that is shipped, see
+    ``tiny_graphs``.
     """
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
     pytest.importorskip("diffusers")
-    pytest.importorskip("pytorch_lightning")
-    from molaug.generators.diffusion import GeometryData, MoleculeFlow
-
     folder = tmp_path_factory.mktemp("checkpoints") / "diffusion-qm9"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        data = GeometryData(small_molecules, conditions=["refractivity"], max_atoms=11, batch_size=64)
-        model = MoleculeFlow(
-            domain=data.domain, width=32, layers=2, heads=4, pair_width=8, move_width=16, validation_samples=0
-        )
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-        (batch,) = data.train_dataloader()
-        for step in range(60):
-            optimizer.param_groups[0]["lr"] = 1e-2 * min(1.0, (60 - step) / 20)
-            losses = model.losses(batch, None)
-            optimizer.zero_grad()
-            (losses["atoms"] + 5.0 * losses["bonds"] + losses["coordinates"]).backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-    model.pipeline().save(folder)
-    return folder
+    return Path(shutil.copytree(ROOT / "tests" / "generators" / "diffusion" / "data" / "checkpoint-v1", folder))
 
 
 @pytest.fixture(scope="session")
