@@ -142,9 +142,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     samples.add_argument("--json", metavar="PATH", help="write all figures and counts")
 
-    sub = verb("fit", "train a generator on molecules of your own; the same command goes on after an interruption")
+    sub = verb(
+        "fit", "train a generator or a potential on data of your own; the same command goes on after an interruption"
+    )
     sub.add_argument(
-        "what", nargs="?", metavar="NAME", help="graph, diffusion; without it, what can be trained is listed"
+        "what", nargs="?", metavar="NAME", help="graph, diffusion, potential; without it, what can be trained is listed"
     )
     sub.add_argument(
         "options", nargs=argparse.REMAINDER, metavar="...", help="options of the training: molaug fit NAME --help"

@@ -17,6 +17,10 @@ FITTED = {
         "draws molecules in space, all atoms at once; learns from geometries",
     ),
     "graph": ("molaug.training.graph:fit_graph", "draws molecules as graphs; learns from a list of molecules"),
+    "potential": (
+        "molaug.training.potential:fit_potential",
+        "gives energies and forces; learns from labelled structures",
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any
@@ -12,18 +12,16 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from molaug.generators.diffusion.geometries import GRID, N_ORDERS, Geometries, spans
 from molaug.generators.learned.atom_types import BOND_ORDERS
+from molaug.generators.learned.like_sizes import LikeSizes
 
 #: A batch: ``atoms`` (n, n_max), ``bonds`` (n, n_max, n_max), ``coordinates`` (n, n_max, 3) in Å, ``parents``
 #: (n, n_max), ``sizes`` (n,), ``heavy`` (n,), ``orders`` (n, N_ORDERS, n_max) and ``condition`` (n, n_conditions),
 #: standardised, NaN where unknown. ``n_max`` is that of the batch.
 Batch = dict[str, Tensor]
-
-#: Batches that are cut from one heap of molecules, sorted by size.
-_HEAP = 32
 
 
 class GeometryData(LightningDataModule):
@@ -156,7 +154,7 @@ class GeometryData(LightningDataModule):
             Of dictionaries of tensors.
         """
         rows = self._rows(self.train_rows)
-        return DataLoader(rows, batch_sampler=_LikeSizes(rows.sizes, self.batch_size), collate_fn=_as_is)
+        return DataLoader(rows, batch_sampler=LikeSizes(rows.sizes, self.batch_size), collate_fn=_as_is)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation part; the training part where there is none.
@@ -176,28 +174,6 @@ class GeometryData(LightningDataModule):
         columns = [(molecules.columns[name][rows] - mean) / sd for name, (mean, sd) in scales.items()]
         condition = np.stack(columns, 1) if columns else np.empty((len(rows), 0))
         return _Rows(molecules, rows, condition)
-
-
-class _LikeSizes(Sampler[list[int]]):  # type: ignore[misc]
-    """Batches of molecules of like size, so that little of a batch is padding; in a new random order each epoch."""
-
-    def __init__(self, sizes: NDArray[np.integer[Any]], batch_size: int) -> None:
-        self._sizes, self._batch_size = sizes, batch_size
-
-    def __len__(self) -> int:
-        return max(len(self._sizes) // self._batch_size, 1)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        # what is left over at the end is left out at random, not by size
-        order = torch.randperm(len(self._sizes)).numpy()[: max(len(self) * self._batch_size, 1)]
-        heap = _HEAP * self._batch_size
-        batches = []
-        for start in range(0, len(order), heap):
-            rows = order[start : start + heap]
-            rows = rows[np.argsort(self._sizes[rows], kind="stable")]
-            batches += [rows[k : k + self._batch_size] for k in range(0, len(rows), self._batch_size)]
-        for k in torch.randperm(len(batches)).tolist():
-            yield batches[k].tolist()
 
 
 class _Rows(Dataset[Batch]):  # type: ignore[misc]

@@ -1,0 +1,207 @@
+"""A potential: features of atoms, one last linear layer, energies of free atoms; energies and forces of structures."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_model, save_model
+from torch import Tensor, nn
+
+from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.potentials.networks import NETWORKS, network
+
+#: The file by which a potential is known, and that of its weights.
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+#: Elements up to this one can have a reference energy.
+ELEMENTS = 100
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prediction:
+    """What a potential says of a batch.
+
+    Parameters
+    ----------
+    energy
+        In eV, shape (n,), float64.
+    forces
+        In eV/Å, shape (n_atoms, 3); None unless asked for.
+    features
+        Inputs of the last layer, of each atom, shape (n_atoms, n_features).
+    """
+
+    energy: Tensor
+    forces: Tensor | None
+    features: Tensor
+
+
+class Potential(nn.Module):  # type: ignore[misc]
+    """Energies as sums over atoms: E = Σᵢ (E₀(zᵢ) + scale · (w · fᵢ + b)).
+
+    Parameters
+    ----------
+    name
+        Of the network that gives the features: ``painn`` or ``schnet``.
+    options
+        Of that network.
+    references
+        Energies E₀ of free atoms in eV by atomic number, so that what the network learns is small.
+    scale
+        Energy of an atom that the network has to explain, in eV.
+    level
+        Level of theory of the labels that it learned.
+
+    Raises
+    ------
+    ValueError
+        If the network is unknown, or an atomic number is.
+
+    Examples
+    --------
+    >>> potential = Potential("painn", {"width": 16, "layers": 1, "heads": 4}, references={1: -13.6, 8: -2041.0})
+    >>> z, batch = torch.tensor([8, 1, 1]), torch.zeros(3, dtype=torch.long)
+    >>> found = potential(z, torch.randn(3, 3), batch, forces=True)
+    >>> found.energy.shape, found.forces.shape, found.features.shape
+    (torch.Size([1]), torch.Size([3, 3]), torch.Size([3, 16]))
+    """
+
+    def __init__(
+        self,
+        name: str = "painn",
+        options: Mapping[str, Any] | None = None,
+        *,
+        references: Mapping[int, float] | None = None,
+        scale: float = 1.0,
+        level: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "network": name,
+            "options": dict(options or {}),
+            "scale": float(scale),
+            "level": level,
+        }
+        self.network = network(name, **self.config["options"])
+        self.last = nn.Linear(self.network.n_features, 1)
+        table = torch.full((ELEMENTS,), torch.nan, dtype=torch.float64)
+        for number, energy in (references or {}).items():
+            if not 1 <= number < ELEMENTS:
+                raise ValueError(f"a reference energy for atomic number {number}; expected 1 to {ELEMENTS - 1}")
+            table[number] = energy
+        self.register_buffer("references", table, persistent=False)
+
+    @property
+    def elements(self) -> tuple[int, ...]:
+        """Atomic numbers that it has learned."""
+        return tuple(self.references.isfinite().nonzero()[:, 0].tolist())
+
+    @property
+    def level(self) -> str | None:
+        """Level of theory of what it learned."""
+        level: str | None = self.config["level"]
+        return level
+
+    @property
+    def n_features(self) -> int:
+        """Features of an atom that the last layer sees."""
+        return int(self.network.n_features)
+
+    def forward(self, numbers: Tensor, positions: Tensor, batch: Tensor, *, forces: bool = False) -> Prediction:
+        """Predict.
+
+        Parameters
+        ----------
+        numbers
+            Atomic numbers, shape (n_atoms,).
+        positions
+            In Å, shape (n_atoms, 3).
+        batch
+            Structure of each atom, ascending from 0, shape (n_atoms,).
+        forces
+            Return forces too, by automatic differentiation.
+
+        Returns
+        -------
+        Prediction
+            Of all structures.
+        """
+        with (
+            torch.inference_mode(torch.is_inference_mode_enabled() and not forces),
+            torch.set_grad_enabled(forces or torch.is_grad_enabled()),
+        ):
+            if forces:  # what was made in inference mode, as in a validation of Lightning's, knows no derivatives
+                numbers, positions, batch = (t.clone() if t.is_inference() else t for t in (numbers, positions, batch))
+                if not positions.requires_grad:
+                    positions = positions.detach().requires_grad_(True)
+            features = self.network(numbers, positions, batch)
+            learned = self.last(features)[:, 0]  # (n_atoms,)
+            n = int(batch[-1]) + 1 if len(batch) else 0
+            total = learned.new_zeros(n).index_add(0, batch, learned) * self.config["scale"]  # (n,)
+            slope = None
+            if forces:
+                (slope,) = torch.autograd.grad(total.sum(), positions, create_graph=self.training)
+        free = total.new_zeros(n, dtype=torch.float64).index_add(0, batch, self.references[numbers])
+        return Prediction(energy=free + total.double(), forces=None if slope is None else -slope, features=features)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write it as a checkpoint, with weights of half precision.
+
+        Parameters
+        ----------
+        folder
+            Made if it is not there: ``config.json`` and ``model.safetensors``.
+        """
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        references = {str(z): float(self.references[z]) for z in self.elements}
+        (path / CONFIG).write_text(
+            json.dumps({"molaug": "potential", **self.config, "references": references}, indent=2) + "\n"
+        )
+        halved = copy.deepcopy(self).cpu().half()
+        save_model(halved, str(path / WEIGHTS))
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, device: str | torch.device = "cpu") -> Potential:
+        """Load a checkpoint.
+
+        Parameters
+        ----------
+        name
+            A shipped checkpoint, one in ``$MOLAUG_CHECKPOINTS``, or a folder.
+        device
+            Where it shall run.
+
+        Returns
+        -------
+        Potential
+            In single precision, ready to predict.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds another kind of checkpoint.
+        """
+        folder = checkpoint_folder(name, CONFIG, '"molaug": "potential"')
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if config.get("molaug") != "potential":
+            raise ValueError(f"{folder} holds no potential; expected a folder that molaug fit potential wrote")
+        potential = cls(
+            config["network"],
+            config["options"],
+            references={int(z): energy for z, energy in config["references"].items()},
+            scale=config["scale"],
+            level=config["level"],
+        )
+        load_model(potential, folder / WEIGHTS)  # into single precision
+        placed: Potential = potential.eval().to(device)
+        return placed
+
+
+__all__ = ["NETWORKS", "Potential", "Prediction"]
