@@ -19,7 +19,7 @@ from molaug.generators.learned.like_sizes import LikeSizes
 from molaug.structures.datasets import open_dataset
 from molaug.structures.split import parts_of_keys, split_keys
 
-#: A batch: ``numbers`` (n_atoms,), ``positions`` (n_atoms, 3) in Å, ``batch`` (n_atoms,), ``energy`` (n,) in eV, and,
+#: A batch: ``energy`` (n,) in eV, ``numbers`` (n_atoms,), ``positions`` (n_atoms, 3) in Å, ``batch`` (n_atoms,), and,
 #: where there are labels for all, ``forces`` (n_atoms, 3) in eV/Å.
 Batch = dict[str, Tensor]
 
@@ -188,10 +188,10 @@ class Labelled:
         ends = np.cumsum(sizes)
         atoms = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.offsets[which] - (ends - sizes), sizes)
         found = {
+            "energy": torch.from_numpy(self.energy[which]),  # first: by its length structures are counted
             "numbers": torch.from_numpy(self.numbers[atoms].astype(np.int64)),
             "positions": torch.from_numpy(self.positions[atoms]),
             "batch": torch.from_numpy(np.repeat(np.arange(len(which)), sizes)),
-            "energy": torch.from_numpy(self.energy[which]),
         }
         if self.forces is not None:
             found["forces"] = torch.from_numpy(self.forces[atoms])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,8 @@ def test_the_card_says_what_was_learned_and_measured(trained: Path, labelled: Pa
     errors = errors_of(
         Potential.from_pretrained(trained), rows := Labelled.read(labelled, split="structure"), rows.part("test")
     )
+    seen = int(re.search(r"molecules seen \| ([\d,]+)", card).group(1).replace(",", ""))  # type: ignore[union-attr]
+    assert 15 * 220 < seen <= 15 * 236
     for wanted in ("mmff94s", "300:", "molaug fit potential", "wall time", f"{errors['test_forces_mae']:.4f}"):
         assert wanted in card
     config = json.loads((trained / "config.json").read_text())
