@@ -8,17 +8,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from molaug.potentials.data import Labelled, LabelledData
     from molaug.potentials.potential import Potential, Prediction
+    from molaug.potentials.prediction import Predicted, predict
     from molaug.potentials.training import PotentialTraining
+    from molaug.potentials.uncertain import Uncertain, UncertainPotential
 
 _HOMES = {
     "Labelled": "molaug.potentials.data",
     "LabelledData": "molaug.potentials.data",
     "Potential": "molaug.potentials.potential",
     "PotentialTraining": "molaug.potentials.training",
+    "Predicted": "molaug.potentials.prediction",
     "Prediction": "molaug.potentials.potential",
+    "Uncertain": "molaug.potentials.uncertain",
+    "UncertainPotential": "molaug.potentials.uncertain",
+    "predict": "molaug.potentials.prediction",
 }
 
-__all__ = ["Labelled", "LabelledData", "Potential", "PotentialTraining", "Prediction"]
+__all__ = [
+    "Labelled",
+    "LabelledData",
+    "Potential",
+    "PotentialTraining",
+    "Predicted",
+    "Prediction",
+    "Uncertain",
+    "UncertainPotential",
+    "predict",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from molaug.generators.learned.progress import fraction_done, warmup_cosine
+from molaug.generators.learned.scheduled import Scheduled
 from molaug.potentials.data import Batch
 from molaug.potentials.potential import Potential
 
@@ -17,7 +16,7 @@ from molaug.potentials.potential import Potential
 _HUBER = 1.0
 
 
-class PotentialTraining(LightningModule):
+class PotentialTraining(Scheduled):
     """A potential in training.
 
     The loss is Huber's of the energy for each atom and of the forces, both in units of the energy that an atom leaves
@@ -74,22 +73,8 @@ class PotentialTraining(LightningModule):
         Potential
             It shares the weights.
         """
-        return self.network
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW; its learning rate is set before every step.
-
-        Returns
-        -------
-        torch.optim.Optimizer
-            AdamW.
-        """
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            fused=not self.trainer.precision.endswith("mixed"),
-            lr=self.hparams["learning_rate"],
-            weight_decay=self.hparams["weight_decay"],
-        )
+        potential: Potential = self.network
+        return potential
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch.
@@ -106,9 +91,7 @@ class PotentialTraining(LightningModule):
         Tensor
             A scalar.
         """
-        share = warmup_cosine(self.global_step, fraction_done(self.trainer), self.hparams["warmup"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.hparams["learning_rate"] * share
+        self.set_learning_rate()
         errors = self._errors(batch)
         scale = self.network.config["scale"]
         loss = _huber(errors["energy_per_atom"] / scale)
@@ -117,7 +100,6 @@ class PotentialTraining(LightningModule):
         self.log("train_loss", loss.detach())
         for name, error in errors.items():
             self.log(f"train_{name}_mae", error.detach().abs().mean())
-        self.log("learning_rate", self.hparams["learning_rate"] * share)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
+from molaug.filters.uncertainty import reliability
 from molaug.potentials.data import Labelled, LabelledData
 from molaug.potentials.potential import Potential
+from molaug.potentials.prediction import Predicted, predict_arrays
 from molaug.potentials.training import PotentialTraining
+from molaug.potentials.uncertain import UncertainPotential
 from molaug.training.card import card
 from molaug.training.fitting import Fitting
 
@@ -18,7 +21,8 @@ _WHAT = """A potential: energies of structures as sums over atoms, forces as the
 `molaug fit potential`.
 
 Metrics starting with `val_` are mean absolute errors of the validation part, those with `test_` of the test part, which
-nothing was chosen by: `energy` in eV, `energy_per_atom` in eV, `forces` in eV/Å."""
+nothing was chosen by: `energy` in eV, `energy_per_atom` in eV, `forces` in eV/Å. Those with `test_sigma_` say how far
+the uncertainties of energies can be believed, see `molaug.filters.uncertainty.reliability`."""
 
 _USE = """
 import torch
@@ -30,8 +34,8 @@ water = torch.tensor([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]]
 print(potential(torch.tensor([8, 1, 1]), water, torch.zeros(3, dtype=torch.long), forces=True).energy)
 """
 
-#: Structures that are predicted together.
-_AT_ONCE = 256
+#: Held-out structures with fewer of which nothing is calibrated or measured.
+FEWEST = 20
 
 
 def fit_potential(options: Sequence[str]) -> Path:
@@ -69,8 +73,17 @@ def fit_potential(options: Sequence[str]) -> Path:
     result = fitting.run(model, data)
     if fitting.leads:
         model.potential().save_pretrained(fitting.out)
-        potential = Potential.from_pretrained(fitting.out)
-        result.metrics.update(errors_of(potential, labelled, labelled.part("test")))
+        potential = Potential.from_pretrained(fitting.out)  # with the weights of half precision that are kept
+        found = predict_arrays(
+            potential, labelled.numbers, labelled.positions, labelled.offsets, forces=labelled.forces is not None
+        )
+        result.metrics.update(errors_of(found, labelled, labelled.part("test"), "test"))
+        uncertain, measures = with_uncertainty(potential, found, labelled, data)
+        result.metrics.update(measures)
+        if uncertain is None:
+            print(f"fewer than {FEWEST} structures to calibrate on: no uncertainties are written", flush=True)
+        else:
+            uncertain.save_pretrained(fitting.out)
         text = card(
             fitting.out.resolve().name,
             _WHAT,
@@ -93,41 +106,67 @@ def fit_potential(options: Sequence[str]) -> Path:
     return fitting.out
 
 
-def errors_of(potential: Potential, labelled: Labelled, rows: np.ndarray) -> dict[str, float]:
+def errors_of(found: Predicted, labelled: Labelled, rows: NDArray[np.intp], part: str) -> dict[str, float]:
     """Measure mean absolute errors.
 
     Parameters
     ----------
-    potential
-        As it was written, weights of half precision.
+    found
+        Predictions for all structures.
     labelled
-        Structures.
+        The structures.
     rows
-        Which.
+        Which of them.
+    part
+        By what the measures shall begin.
 
     Returns
     -------
     dict
-        ``test_energy_mae``, ``test_energy_per_atom_mae`` and, where there are labels, ``test_forces_mae``; empty
-        without rows.
+        ``…_energy_mae``, ``…_energy_per_atom_mae`` and, where there are labels, ``…_forces_mae``; empty without rows.
     """
     if not len(rows):
         return {}
-    ordered = rows[np.argsort(labelled.sizes[rows], kind="stable")]
-    energy, forces = [], []
-    for start in range(0, len(ordered), _AT_ONCE):
-        batch = labelled.batch(ordered[start : start + _AT_ONCE])
-        forced = "forces" in batch
-        with torch.no_grad():
-            found = potential(batch["numbers"], batch["positions"], batch["batch"], forces=forced)
-        energy.append((found.energy - batch["energy"]).numpy())
-        if forced and found.forces is not None:
-            forces.append((found.forces - batch["forces"]).detach().numpy())
-    off = np.abs(np.concatenate(energy))
-    found_errors = {
-        "test_energy_mae": float(off.mean()),
-        "test_energy_per_atom_mae": float((off / labelled.sizes[ordered]).mean()),
-    }
-    if forces:
-        found_errors["test_forces_mae"] = float(np.abs(np.concatenate(forces)).mean())
-    return found_errors
+    off = np.abs(found.energy - labelled.energy)[rows]
+    errors = {f"{part}_energy_mae": off.mean(), f"{part}_energy_per_atom_mae": (off / labelled.sizes[rows]).mean()}
+    if found.forces is not None and labelled.forces is not None:
+        atoms = np.isin(np.repeat(np.arange(len(labelled)), labelled.sizes), rows)
+        errors[f"{part}_forces_mae"] = np.abs(found.forces - labelled.forces)[atoms].mean()
+    return {name: float(error) for name, error in errors.items()}
+
+
+def with_uncertainty(
+    potential: Potential, found: Predicted, labelled: Labelled, data: LabelledData
+) -> tuple[UncertainPotential | None, dict[str, float]]:
+    """Fit the uncertainties of a trained potential on the validation part, and measure them on the test part.
+
+    Parameters
+    ----------
+    potential
+        Trained.
+    found
+        Its predictions for all structures.
+    labelled
+        The structures.
+    data
+        Knows the training part.
+
+    Returns
+    -------
+    uncertain : UncertainPotential or None
+        None where there is too little held-out data to calibrate on.
+    measures : dict
+        Of the test part, where it is large enough.
+    """
+    validation, test = labelled.part("validation"), labelled.part("test")
+    if len(validation) < FEWEST:
+        return None, {}
+    errors = found.energy - labelled.energy
+    uncertain = UncertainPotential.fitted(
+        potential, found.features[data.train_rows], found.features[validation], errors[validation]
+    )
+    if len(test) < FEWEST:
+        return uncertain, {}
+    measured = reliability(uncertain.rigidity.uncertainty(found.features[test]), errors[test])
+    names = ("miscalibration_area", "ence", "zms", "spearman", "spearman_ceiling", "auroc", "hit_rate")
+    return uncertain, {f"test_sigma_{name}": getattr(measured, name) for name in names}

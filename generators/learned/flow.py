@@ -1,4 +1,4 @@
-"""What the Lightning modules of all flows share: optimiser, schedule, logs, and conditions left out at random."""
+"""What the Lightning modules of all flows share: the sum of losses, logs, and conditions left out at random."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
-from pytorch_lightning import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
-from molaug.generators.learned.progress import fraction_done, warmup_cosine
+from molaug.generators.learned.scheduled import Scheduled
 
 
-class Flow(LightningModule):
+class Flow(Scheduled):
     """A flow in training; its hyperparameters are those that :meth:`training_step` and the others name.
 
     A subclass sets :attr:`network` and :attr:`weights`, and gives :meth:`losses`.
     """
 
-    network: nn.Module
     #: Weight of each loss in their sum.
     weights: Mapping[str, float]
     #: Arguments of ``torch.compile``.
@@ -65,22 +63,6 @@ class Flow(LightningModule):
         if self.hparams["compiled"]:
             self._compiled = torch.compile(self.network.forward, **self.compilation)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW; its learning rate is set before every step.
-
-        Returns
-        -------
-        torch.optim.Optimizer
-            AdamW.
-        """
-        return torch.optim.AdamW(
-            self.network.parameters(),
-            fused=not self.trainer.precision.endswith("mixed"),  # Lightning could not clip its gradients there
-            lr=self.hparams["learning_rate"],
-            betas=(0.9, 0.99),
-            weight_decay=self.hparams["weight_decay"],
-        )
-
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of a batch.
 
@@ -96,15 +78,12 @@ class Flow(LightningModule):
         Tensor
             A scalar.
         """
-        share = warmup_cosine(self.global_step, fraction_done(self.trainer), self.hparams["warmup"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.hparams["learning_rate"] * share
+        self.set_learning_rate()
         losses = self.losses(batch, None)
         loss = self._total(losses)
         self.log("train_loss", loss.detach())
         for name, value in losses.items():
             self.log(f"train_{name}", value.detach())
-        self.log("learning_rate", self.hparams["learning_rate"] * share)
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
