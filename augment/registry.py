@@ -35,6 +35,9 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
         "random": "molaug.filters.selection:Random",
         "stratified": "molaug.filters.selection:Stratified",
         "farthest-point": "molaug.filters.selection:FarthestPoint",
+        "d-optimal": "molaug.filters.design.selectors:DOptimal",
+        "largest-cluster": "molaug.filters.design.selectors:LargestCluster",
+        "k-means++": "molaug.filters.design.selectors:KMeansPlusPlus",
     }
 )
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from molaug.filters.design.selectors import DOptimal, KMeansPlusPlus, LargestCluster
     from molaug.filters.filter import BoundFilter, Filter, Selector, Verdicts
     from molaug.filters.redundancy import MoleculeIndex, Redundancy, load_index
     from molaug.filters.selection import FarthestPoint, Random, Stratified
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "BoundFilter": "molaug.filters.filter",
+    "DOptimal": "molaug.filters.design.selectors",
     "FarthestPoint": "molaug.filters.selection",
     "Filter": "molaug.filters.filter",
+    "KMeansPlusPlus": "molaug.filters.design.selectors",
+    "LargestCluster": "molaug.filters.design.selectors",
     "MoleculeIndex": "molaug.filters.redundancy",
     "Random": "molaug.filters.selection",
     "Redundancy": "molaug.filters.redundancy",
@@ -27,8 +31,11 @@ _HOMES = {
 
 __all__ = [
     "BoundFilter",
+    "DOptimal",
     "FarthestPoint",
     "Filter",
+    "KMeansPlusPlus",
+    "LargestCluster",
     "MoleculeIndex",
     "Random",
     "Redundancy",

@@ -60,7 +60,7 @@ class Random:
         """
         if budget < 0:
             raise ValueError(f"budget {budget}; expected at least 0")
-        return _ranking(candidates.ids, seed, self.name)[:budget]
+        return ranking(candidates.ids, seed, self.name)[:budget]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +109,7 @@ class Stratified:
         origins = [origin or "" for origin in candidates.column("origin")]
         turns: dict[str, int] = {}
         order = []
-        for row in _ranking(candidates.ids, seed, self.name).tolist():
+        for row in ranking(candidates.ids, seed, self.name).tolist():
             turn = turns[origins[row]] = turns.get(origins[row], -1) + 1
             order.append((turn, origins[row], row))
         return np.array([row for _, _, row in sorted(order, key=lambda entry: entry[:2])][:budget], dtype=np.int64)
@@ -186,7 +186,7 @@ class FarthestPoint:
         if budget < 0:
             raise ValueError(f"budget {budget}; expected at least 0")
         # all further steps see the candidates in an order that their ids fix, so that the order given cannot matter
-        order = _ranking(candidates.ids, seed, self.name)
+        order = ranking(candidates.ids, seed, self.name)
         vectors, there = describe(candidates.take(order), self.descriptor)
         described, rest = order[there], order[~there]
         vectors = vectors[there]
@@ -208,7 +208,28 @@ class FarthestPoint:
         return known.nearest(vectors)[0]
 
 
-def _ranking(ids: Sequence[str], seed: int, name: str) -> NDArray[np.int64]:
+def ranking(ids: Sequence[str], seed: int, name: str) -> NDArray[np.int64]:
+    """Return rows in a random order that does not depend on the order in which they come.
+
+    Parameters
+    ----------
+    ids
+        Of the rows.
+    seed
+        The one seed of the run.
+    name
+        Whose order it is.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Row numbers, shape (n,), by a hash of the ids.
+
+    Examples
+    --------
+    >>> [["a", "b"][k] for k in ranking(["a", "b"], 0, "x")] == [["b", "a"][k] for k in ranking(["b", "a"], 0, "x")]
+    True
+    """
     key = stream(seed, name).bytes(16)
     hashes = [blake2b(row_id.encode(), digest_size=16, key=key).digest() for row_id in ids]
     return np.array(sorted(range(len(ids)), key=hashes.__getitem__), dtype=np.int64)

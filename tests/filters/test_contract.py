@@ -12,8 +12,11 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom
 
 from molaug.filters import (
+    DOptimal,
     FarthestPoint,
     Filter,
+    KMeansPlusPlus,
+    LargestCluster,
     Random,
     Redundancy,
     Selector,
@@ -32,7 +35,11 @@ FILTERS = [
     Redundancy(descriptor=0.02),
     Redundancy(descriptor=0.3, descriptor_kind="morgan", known_molecules="reject"),
 ]
-SELECTORS = [Random(), Stratified(), FarthestPoint(), FarthestPoint(descriptor="morgan")]
+SELECTORS = [Random(), Stratified()] + [
+    kind(descriptor=descriptor)
+    for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus)
+    for descriptor in ("distances", "morgan")
+]
 each_filter = pytest.mark.parametrize("judge", FILTERS, ids=str)
 each_selector = pytest.mark.parametrize("selector", SELECTORS, ids=str)
 
@@ -170,6 +177,10 @@ def test_no_candidates_and_bad_budgets(selector: Selector, rows: Structures) -> 
         lambda: Redundancy(molecule_by="name"),  # type: ignore[arg-type]
         lambda: Redundancy(max_per_molecule=0),
         lambda: FarthestPoint(descriptor="soap"),  # type: ignore[arg-type]
+        lambda: DOptimal(descriptor="soap"),  # type: ignore[arg-type]
+        lambda: DOptimal(ridge=0.0),
+        lambda: LargestCluster(descriptor="soap"),  # type: ignore[arg-type]
+        lambda: KMeansPlusPlus(descriptor="soap"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_configuration_stops_at_once(make: Callable[[], object]) -> None:
