@@ -46,7 +46,8 @@ class DiffusionConformers:
     steps
         Calls of the network for each conformer, at least 2; more are better and cost more.
     noise
-        Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow alone.
+        Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow
+        alone, 1 forgives errors of earlier steps.
     spread
         Disorder in Å that is left in each coordinate: more than 0 for geometries off equilibrium, which need
         ``polish: none``.
@@ -75,8 +76,8 @@ class DiffusionConformers:
     needs_parents: ClassVar[bool] = True
 
     checkpoint: str = "diffusion-qm9"
-    steps: int = 100
-    noise: float = 0.0
+    steps: int = 50
+    noise: float = 1.0
     spread: float = 0.0
     polish: Polish = "mmff94"
     polish_steps: int = STEPS

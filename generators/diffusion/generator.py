@@ -45,7 +45,8 @@ class DiffusionGenerator:
     temperature
         Of types and bonds: below 1 the network's favourites are drawn more often, above 1 less.
     noise
-        Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow alone.
+        Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow
+        alone, 1 forgives errors of earlier steps.
     spread
         Disorder in Å that is left in each coordinate: 0 for the geometries of the data, more for geometries off
         equilibrium; these need ``polish: none``.
@@ -87,9 +88,9 @@ class DiffusionGenerator:
     needs_parents: ClassVar[bool] = False
 
     checkpoint: str = "diffusion-qm9"
-    steps: int = 100
+    steps: int = 50
     temperature: float = 1.0
-    noise: float = 0.0
+    noise: float = 1.0
     spread: float = 0.0
     n_atoms: int | tuple[int, int] | None = None
     fragment: str | None = None

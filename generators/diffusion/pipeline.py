@@ -105,11 +105,11 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         self,
         n: int = 1,
         *,
-        num_inference_steps: int = 100,
+        num_inference_steps: int = 50,
         seed: int = 0,
         start: int = 0,
         temperature: float = 1.0,
-        noise: float = 0.0,
+        noise: float = 1.0,
         spread: float = 0.0,
         n_atoms: Size | None = None,
         fragment: str | Chem.Mol | None = None,
@@ -138,7 +138,8 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         temperature
             Of types and bonds: below 1 the network's favourites are drawn more often, above 1 less.
         noise
-            Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow alone.
+            Share of the variance of the coordinates' noise that is drawn anew in each step: 0 follows the flow
+            alone, 1 forgives errors of earlier steps.
         spread
             Disorder in Å that is left in each coordinate: 0 for the geometries of the data, more for geometries off
             equilibrium.

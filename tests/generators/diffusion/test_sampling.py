@@ -112,7 +112,7 @@ def test_what_a_perfect_network_knows_comes_out_exactly(scheduler: Any, steps: i
 
 
 @pytest.mark.parametrize(("steps", "distortion"), [(6, 1.5), (1, 1.0), (9, 3.0)])
-@pytest.mark.parametrize("noise", [0.0, 0.5])
+@pytest.mark.parametrize("noise", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("scheduler", SCHEDULERS, ids=IDS)
 def test_the_disorder_that_is_asked_for_is_what_is_left(
     scheduler: Any, noise: float, steps: int, distortion: float
