@@ -1,7 +1,7 @@
 """Molecules drawn in space beside what is cheaper: quality against steps, cost of a valid molecule, growth of the cost.
 
     python benchmarks/diffusion.py [--checkpoint diffusion-qm9] [--samples 512] [--reference qm9.parquet]
-                                   [--only quality solvers peers cost]
+                                   [--only quality solvers peers cost spread]
 
 The reference, whose test part bond lengths, angles and torsions are compared with, is a compact file of ``molaug
 prepare`` or any dataset, such as ``examples/qm9_geometries.py`` writes; without it those columns are empty. A geometry
@@ -37,10 +37,11 @@ from molaug.evaluation.geometry_validity import judge_geometries
 from molaug.generators.diffusion import MoleculePipeline, MoleculeSamples, load_pipeline
 from molaug.generators.diffusion import geometries as prepared
 from molaug.generators.graph import load_pipeline as load_graphs
-from molaug.structures.chemistry import strict_reason
+from molaug.structures.calculators import Method
+from molaug.structures.chemistry import perceive, strict_reason
 from molaug.structures.chemistry.polish import polish
 
-PARTS = ("quality", "solvers", "peers", "cost")
+PARTS = ("quality", "solvers", "peers", "cost", "spread")
 STEPS = (10, 20, 50, 100)
 #: GFLOP of one call of the network for a molecule of 18 atoms, and calls: measured on the authors' code.
 PUBLISHED = {"EDM (arXiv:2203.17003)": (2.37, 1000), "SemlaFlow (arXiv:2406.07266)": (1.36, 100)}
@@ -294,6 +295,24 @@ def cost(pipeline: MoleculePipeline) -> None:
         row(n_heavy, f"{1e3 * seconds / 64 / 10:.2f}")
 
 
+def spreads(pipeline: MoleculePipeline) -> None:
+    """Energies of disordered geometries above those of the same molecules as drawn at equilibrium, by GFN2-xTB."""
+    table("spread Å", "meV an atom above spread 0: 10, 50 and 90 %", "geometry perceived %")
+    method, equilibrium = Method(calculator="gfn2-xtb"), {}
+    for spread in (0.0, 0.02, 0.05, 0.1):
+        samples = pipeline(128, seed=21, spread=spread, num_inference_steps=50)
+        sound = np.array([reason is None for reason in samples.graph_reasons()])
+        seen = [perceive(z, x).mol is not None for z, x in molecules_of(samples)]
+        energies, structures = {}, samples.structures()
+        for k in np.flatnonzero(sound)[:64].tolist():
+            atoms = structures.take([k]).to_ase()[0]
+            atoms.calc = method.calculator_of(structures[k])
+            energies[k] = 1e3 * atoms.get_potential_energy() / len(atoms)
+        equilibrium = equilibrium or energies
+        above = np.quantile([energies[k] - equilibrium[k] for k in energies], [0.1, 0.5, 0.9])
+        row(spread, ", ".join(f"{value:.0f}" for value in above), f"{100 * np.mean(np.array(seen)[sound]):.1f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="diffusion-qm9")
@@ -323,6 +342,8 @@ def main() -> None:
         peers(pipeline, n, reference)
     if "cost" in arguments.only:
         cost(pipeline)
+    if "spread" in arguments.only:
+        spreads(pipeline)
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ class LabelledData(LightningDataModule):
     batch_size
         Structures of a step on each device.
     cache
-        Not used.
+        Accepted as by every data module; nothing is kept there, as reading is quick.
     seed
         Of everything random in a training from the command line.
 

@@ -17,8 +17,8 @@ class PaiNN(nn.Module):  # type: ignore[misc]
     """Features of atoms by messages of scalars and vectors.
 
     In PaiNN each channel has its own filter of the distance. Here channels are dealt out to heads and those of a head
-    share one: messages are then products of small matrices, with nothing stored for each pair and channel, several
-    times as fast at equal width. ``heads=width`` is the published network.
+    share one: messages are then products of small matrices, with nothing stored for each pair and channel, and cheaper
+    at equal width. ``heads=width`` is the published network.
 
     Parameters
     ----------
