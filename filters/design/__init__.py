@@ -2,6 +2,7 @@
 
 from molaug.filters.design.clusters import kmeans_pp, lcmd
 from molaug.filters.design.criteria import Criteria, d_efficiency
+from molaug.filters.design.elimination import eliminate
 from molaug.filters.design.exchange import exchange
 from molaug.filters.design.feasibility import Feasibility, feasibility
 from molaug.filters.design.greedy import greedy_d
@@ -12,6 +13,7 @@ __all__ = [
     "Criteria",
     "Feasibility",
     "d_efficiency",
+    "eliminate",
     "exchange",
     "feasibility",
     "greedy_d",
