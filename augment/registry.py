@@ -1,13 +1,13 @@
-"""Names under which generators, filters, selectors and calculators are known, and how they are built from a file."""
+"""Names under which generators, filters, selectors, features and models are known, and how a file builds them."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,6 +38,28 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
         "d-optimal": "molaug.filters.design.selectors:DOptimal",
         "largest-cluster": "molaug.filters.design.selectors:LargestCluster",
         "k-means++": "molaug.filters.design.selectors:KMeansPlusPlus",
+    }
+)
+FEATURES: Mapping[str, str] = MappingProxyType(
+    {
+        "distances": "molaug.filters.features:Distances",
+        "morgan": "molaug.filters.features:Morgan",
+        "potential": "molaug.potentials.features:PotentialFeatures",
+    }
+)
+MODELS: Mapping[str, str] = MappingProxyType(
+    {
+        "potential": "molaug.potentials.models:PotentialModel",
+        "committee": "molaug.potentials.models:Committee",
+    }
+)
+
+#: Options that are parts themselves, by the protocol that their field is typed with.
+_NESTED: Mapping[str, tuple[Mapping[str, str], str]] = MappingProxyType(
+    {
+        "molaug.filters.features:Features": (FEATURES, "features"),
+        "molaug.filters.uncertainty.model:UncertainModel": (MODELS, "model"),
+        "molaug.filters.filter:Selector": (SELECTORS, "selector"),
     }
 )
 
@@ -144,6 +166,10 @@ def build(known: Mapping[str, str], spec: Spec | Any, kind: str) -> Any:
 def instantiate(part: Any, options: Any, what: str) -> Any:
     """Build a dataclass from plain values, or call whatever else it is with them.
 
+    Options whose fields are typed as ``Features``, ``UncertainModel`` or ``Selector`` are parts themselves: a name, a
+    mapping of one name to its options, or an object; and a sequence of such where the field is a tuple. Where such a
+    field has no default, the first of its registry is taken.
+
     Parameters
     ----------
     part
@@ -162,24 +188,32 @@ def instantiate(part: Any, options: Any, what: str) -> Any:
     ------
     ConfigurationError
         If an option is unknown or a value has a wrong type.
+
+    Examples
+    --------
+    >>> build(SELECTORS, {"d-optimal": {"features": "morgan"}}, "selector").features
+    Morgan()
     """
     if not isinstance(options, Mapping):
         raise ConfigurationError(f"{what}: options are {options!r}; expected a mapping of names to values")
+    made: Any = part
     if not dataclasses.is_dataclass(part):
-        return part(**options)
+        return made(**options)
     fields = [field.name for field in dataclasses.fields(part) if field.init]
     for key in options:
         if key not in fields:
             raise ConfigurationError(f"{what}: unknown option {key!r}; {nearest(key, fields)}")
+    hints, nested = _hints(part)
+    given = {**{name: next(iter(nested[name].known)) for name in _needed(part) if name in nested}, **options}
     try:
-        return TypeAdapter(part).validate_python(dict(options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(place) for place in first["loc"])
-        raise ConfigurationError(
-            f"{what}: option {where!r} is {first.get('input')!r}; {first['msg'].lower()}"
-        ) from error
-    except ValueError as error:
+        values = {
+            key: nested[key].built(value) if key in nested else _plain(hints[key], key, value, what)
+            for key, value in given.items()
+        }
+        return made(**values)
+    except ConfigurationError as error:
+        raise ConfigurationError(str(error) if str(error).startswith(what) else f"{what}: {error}") from error
+    except (TypeError, ValueError) as error:
         raise ConfigurationError(f"{what}: {error}") from error
 
 
@@ -196,10 +230,81 @@ def specification(part: Any, known: Mapping[str, str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{name: options}``, of plain values.
+        ``{name: options}``, of plain values, those of parts among the options too.
+
+    Examples
+    --------
+    >>> specification(build(SELECTORS, "k-means++", "selector"), SELECTORS)
+    {'k-means++': {'features': {'distances': {}}}}
     """
-    path = f"{type(part).__module__}:{type(part).__qualname__}"
-    name = next((n for n, p in known.items() if locate(p) is type(part)), path)
-    if dataclasses.is_dataclass(part):
-        return {name: TypeAdapter(type(part)).dump_python(part, mode="json")}
-    return {name: {key: repr(value) for key, value in sorted(vars(part).items())}}
+    kind = type(part)
+    # a class is known by the name of its package too; those of other names need not be imported to see that
+    same = (n for n, path in known.items() if path.endswith(f":{kind.__qualname__}") and locate(path) is kind)
+    name = next(same, f"{kind.__module__}:{kind.__qualname__}")
+    if not dataclasses.is_dataclass(part):
+        return {name: {key: repr(value) for key, value in sorted(vars(part).items())}}
+    hints, nested = _hints(kind)
+    options = {}
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if field.name in nested:
+            options[field.name] = nested[field.name].written(value)
+        elif field.init:
+            options[field.name] = TypeAdapter(hints[field.name]).dump_python(value, mode="json")
+    return {name: options}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Nested:
+    """An option that is a part, or a sequence of parts, of another registry."""
+
+    known: Mapping[str, str]
+    kind: str
+    many: bool
+
+    def built(self, value: Any) -> Any:
+        """Return the part or parts."""
+        if not self.many:
+            return None if value is None else build(self.known, value, self.kind)
+        if isinstance(value, str | Mapping) or not hasattr(value, "__iter__"):
+            raise ConfigurationError(f"{self.kind}s are {value!r}; expected a sequence")
+        return tuple(build(self.known, one, self.kind) for one in value)
+
+    def written(self, value: Any) -> Any:
+        """Return what they are built from."""
+        if self.many:
+            return [specification(one, self.known) for one in value]
+        return None if value is None else specification(value, self.known)
+
+
+def _hints(part: Any) -> tuple[dict[str, Any], dict[str, _Nested]]:
+    """Return the types of the fields, and those of them that are parts."""
+    hints = get_type_hints(part, include_extras=True)
+    nested = {}
+    for field in dataclasses.fields(part):
+        hint = hints[field.name]
+        inside = [hint, *get_args(hint)]
+        for path, (known, kind) in _NESTED.items():
+            if locate(path) in inside:
+                origin = get_origin(hint)
+                nested[field.name] = _Nested(known, kind, isinstance(origin, type) and issubclass(origin, Sequence))
+    return hints, nested
+
+
+def _needed(part: Any) -> list[str]:
+    missing = dataclasses.MISSING
+    return [
+        f.name for f in dataclasses.fields(part) if f.init and f.default is missing and f.default_factory is missing
+    ]
+
+
+def _plain(hint: Any, key: str, value: Any, what: str) -> Any:
+    """Return a value of the type of a field."""
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([key, *(str(place) for place in first["loc"])])
+        raise ConfigurationError(
+            f"{what}: option {where!r} is {first.get('input')!r}; {first['msg'].lower()}"
+        ) from error

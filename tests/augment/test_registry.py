@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
 
+from molaug.filters.features import Distances, Features, Morgan
 from molaug.filters.filter import Filter, Selector
+from molaug.filters.selection import Random, Stratified
+from molaug.filters.uncertainty.model import UncertainModel
 from molaug.generators.conformers import Conformers
 from molaug.generators.generator import Generator
+from molaug.potentials.features import PotentialFeatures
 from molaug.registry import (
+    FEATURES,
     FILTERS,
     GENERATORS,
     SELECTORS,
@@ -24,6 +31,7 @@ from molaug.registry import (
     nearest,
     specification,
 )
+from molaug.structures import Structures
 
 ALL = [(known, name) for known in (GENERATORS, FILTERS, SELECTORS) for name in known]
 
@@ -37,6 +45,27 @@ class Even:
     def __post_init__(self) -> None:
         if self.number % 2:
             raise ValueError(f"number {self.number}; expected an even one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certain:
+    """A model that is sure of everything."""
+
+    energy: float = 0.0
+    name: str = "certain"
+
+    def __call__(self, rows: Structures) -> tuple[np.ndarray, np.ndarray]:
+        return np.full(len(rows), self.energy), np.zeros(len(rows))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compound:
+    """Something that is made of other parts."""
+
+    features: Features | str
+    model: UncertainModel | None = None
+    parts: tuple[Selector, ...] = ()
+    number: int = 1
 
 
 @pytest.mark.parametrize(("known", "name"), ALL, ids=[name for _, name in ALL])
@@ -59,6 +88,58 @@ def test_a_part_may_be_anyones() -> None:
     assert part == Even(number=4)
     assert specification(part, GENERATORS) == {f"{__name__}:Even": {"number": 4}}
     assert build(GENERATORS, part, "generator") is part
+
+
+COMPOUND = f"{__name__}:Compound"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, Compound(features=Distances())),
+        ({"features": "morgan", "number": 3}, Compound(features=Morgan(), number=3)),
+        (
+            {"features": {"potential": {"average": False}}, "model": {f"{__name__}:Certain": {"energy": 2}}},
+            Compound(features=PotentialFeatures(average=False), model=Certain(energy=2.0)),
+        ),
+        (
+            {"parts": ["random", {"stratified": {}}], "model": None},
+            Compound(features=Distances(), parts=(Random(), Stratified())),
+        ),
+        ({"features": Morgan(), "model": Certain()}, Compound(features=Morgan(), model=Certain())),
+    ],
+)
+def test_options_that_are_parts_are_built_and_written_back(options: dict[str, Any], expected: Compound) -> None:
+    part = build({}, {COMPOUND: options}, "part")
+    assert part == expected
+    plain = yaml.safe_load(yaml.safe_dump(specification(part, {})))
+    assert build({}, plain, "part") == part
+    assert specification(build({}, plain, "part"), {}) == plain
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": "morgen"}, "unknown features 'morgen'; did you mean 'morgan'? Known: "),
+        ({"features": {"potential": {"averages": True}}}, "potential: unknown option 'averages'; did you mean 'ave"),
+        ({"model": "comittee"}, "unknown model 'comittee'; did you mean 'committee'? Known: "),
+        ({"parts": "random"}, "selectors are 'random'; expected a sequence"),
+        ({"parts": ["randon"]}, "unknown selector 'randon'; did you mean 'random'? Known: "),
+    ],
+)
+def test_a_part_in_a_part_that_is_not_known_is_answered(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        build({}, {COMPOUND: options}, "part")
+    assert str(error.value).startswith(f"part {COMPOUND}: ")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_every_registered_feature_is_one(name: str) -> None:
+    part = build(FEATURES, name, "features")
+    assert isinstance(part, Features)
+    assert part.name == name
+    assert build(FEATURES, specification(part, FEATURES), "features") == part
 
 
 def test_options_are_taken_and_may_be_none() -> None:

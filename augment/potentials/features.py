@@ -1,0 +1,108 @@
+"""What a trained potential sees in a structure, as features for selectors and filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.structures import Structures
+
+if TYPE_CHECKING:
+    from molaug.potentials.potential import Potential
+
+#: What installs everything that potentials need.
+INSTALL = 'pip install "molaug[generate]"'
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PotentialFeatures:
+    """Inputs of the last layer of a potential: its energy is linear in their sums over the atoms.
+
+    They tell structures apart by what matters for the energy, as far as the potential has learned. The last feature
+    goes with the bias: the number of atoms among sums, 1 among averages. Rows without a geometry or with elements
+    that the potential does not know have none. The checkpoint is loaded with the first rows.
+
+    Parameters
+    ----------
+    checkpoint
+        A shipped checkpoint, one in ``$MOLAUG_CHECKPOINTS``, or a folder that ``molaug fit potential`` wrote; its
+        path becomes absolute.
+    average
+        Averages over the atoms, which do not grow with the molecule; otherwise sums.
+
+    Examples
+    --------
+    >>> PotentialFeatures(average=False).name
+    'potential'
+    """
+
+    checkpoint: str = "potential-qm9"
+    average: bool = True
+
+    def __post_init__(self) -> None:
+        if Path(self.checkpoint).is_dir():  # a run may go on from another folder
+            object.__setattr__(self, "checkpoint", str(Path(self.checkpoint).resolve()))
+
+    @property
+    def name(self) -> str:
+        """Name under which they are registered."""
+        return "potential"
+
+    def check(self) -> None:
+        """Look for the checkpoint, without loading it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        """
+        checkpoint_folder(self.checkpoint, "config.json", '"molaug": "potential"')
+
+    def __call__(self, rows: Structures) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the vectors.
+
+        Parameters
+        ----------
+        rows
+            Any.
+
+        Returns
+        -------
+        vectors : NDArray[np.float32]
+            Shape (n, d); zero where there is none.
+        there : NDArray[np.bool_]
+            Whether there is one, shape (n,).
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such checkpoint.
+        ImportError
+            If a package is missing.
+        """
+        self.check()
+        try:
+            from molaug.potentials.prediction import predict
+
+            potential = _loaded(str(checkpoint_folder(self.checkpoint, "config.json")))
+        except ModuleNotFoundError as error:
+            raise ImportError(f"a potential needs {error.name}, which is not installed: {INSTALL}") from error
+        found = predict(potential, rows).features
+        there: NDArray[np.bool_] = np.isfinite(found).all(axis=1, keepdims=False)
+        vectors = np.where(there[:, None], found, 0.0)
+        if self.average:
+            vectors /= np.maximum(vectors[:, -1:], 1.0)
+        return vectors.astype(np.float32), there
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: str) -> Potential:
+    from molaug.potentials.potential import Potential
+
+    return Potential.from_pretrained(folder)
