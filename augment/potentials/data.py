@@ -280,13 +280,14 @@ class LabelledData(LightningDataModule):
 
     @cached_property
     def domain(self) -> dict[str, Any]:
-        """What the potential must know of the training part: ``references``, ``scale``, ``level`` and ``forces``."""
+        """What the potential must know of its data: ``references``, ``scale``, ``level``, ``forces`` and ``atoms``."""
         references, scale = reference_energies(self.labelled, self.train_rows)
         return {
             "references": references,
             "scale": scale,
             "level": self.labelled.level,
             "forces": self.labelled.forces is not None,
+            "atoms": float(self.labelled.sizes[self.train_rows].mean()),
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:

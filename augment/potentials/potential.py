@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
 from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.potentials.heads import Head
 from molaug.potentials.networks import NETWORKS, network
 
 #: The file by which a potential is known, and that of its weights.
@@ -34,16 +35,32 @@ class Prediction:
     forces
         In eV/Å, shape (n_atoms, 3); None unless asked for.
     features
-        Inputs of the last layer, of each atom, shape (n_atoms, n_features).
+        Inputs of the last layer, of each atom, shape (n_atoms, n_features); of each structure, shape (n, n_features),
+        where it is ``pooled``.
+    outputs
+        Sums over the atoms of the outputs of the last layer, in units of the scale, shape (n, n_outputs).
+    variance
+        Of the energies as the head gives it, not calibrated, in eV², shape (n,); None of a plain head.
+    members
+        Energies of the members of an ``ensemble`` head in eV, shape (n, n_members), float64; None of others.
+    pooled
+        Whether the last layer sees structures instead of atoms.
     """
 
     energy: Tensor
     forces: Tensor | None
     features: Tensor
+    outputs: Tensor
+    variance: Tensor | None = None
+    members: Tensor | None = None
+    pooled: bool = False
 
 
 class Potential(nn.Module):  # type: ignore[misc]
     """Energies as sums over atoms: E = Σᵢ (E₀(zᵢ) + scale · (w · fᵢ + b)).
+
+    Heads that give uncertainties have several w; the energy goes with their mean (``ensemble``) or with the first
+    (``evidential``), and so do the forces.
 
     Parameters
     ----------
@@ -57,11 +74,13 @@ class Potential(nn.Module):  # type: ignore[misc]
         Energy of an atom that the network has to explain, in eV.
     level
         Level of theory of the labels that it learned.
+    head
+        What the last layer gives: a :class:`~molaug.potentials.heads.Head` or its fields; plain by default.
 
     Raises
     ------
     ValueError
-        If the network is unknown, or an atomic number is.
+        If the network is unknown, or an atomic number or the head is.
 
     Examples
     --------
@@ -80,16 +99,19 @@ class Potential(nn.Module):  # type: ignore[misc]
         references: Mapping[int, float] | None = None,
         scale: float = 1.0,
         level: str | None = None,
+        head: Head | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        self.head = head if isinstance(head, Head) else Head(**(head or {}))
         self.config: dict[str, Any] = {
             "network": name,
             "options": dict(options or {}),
             "scale": float(scale),
             "level": level,
+            "head": asdict(self.head),
         }
         self.network = network(name, **self.config["options"])
-        self.last = nn.Linear(self.network.n_features, 1)
+        self.last = nn.Linear(self.network.n_features, self.head.outputs)
         table = torch.full((ELEMENTS,), torch.nan, dtype=torch.float64)
         for number, energy in (references or {}).items():
             if not 1 <= number < ELEMENTS:
@@ -112,6 +134,12 @@ class Potential(nn.Module):  # type: ignore[misc]
     def n_features(self) -> int:
         """Features of an atom that the last layer sees."""
         return int(self.network.n_features)
+
+    @property
+    def weights(self) -> Tensor:
+        """Weights in eV by which summed features and the number of atoms give the energy, shape (n_features + 1,)."""
+        rows = torch.cat([self.last.weight, self.last.bias[:, None]], 1).detach()  # (n_outputs, n_features + 1)
+        return self.head.mean(rows.T).double() * self.config["scale"]
 
     def forward(self, numbers: Tensor, positions: Tensor, batch: Tensor, *, forces: bool = False) -> Prediction:
         """Predict.
@@ -141,14 +169,23 @@ class Potential(nn.Module):  # type: ignore[misc]
                 if not positions.requires_grad:
                     positions = positions.detach().requires_grad_(True)
             features = self.network(numbers, positions, batch)
-            learned = self.last(features)[:, 0]  # (n_atoms,)
+            learned = self.last(features)  # (n_atoms, n_outputs)
             n = int(batch[-1]) + 1 if len(batch) else 0
-            total = learned.new_zeros(n).index_add(0, batch, learned) * self.config["scale"]  # (n,)
+            outputs = learned.new_zeros(n, learned.shape[1]).index_add(0, batch, learned)  # (n, n_outputs)
+            total = self.head.mean(outputs) * self.config["scale"]  # (n,)
             slope = None
             if forces:
                 (slope,) = torch.autograd.grad(total.sum(), positions, create_graph=self.training)
         free = total.new_zeros(n, dtype=torch.float64).index_add(0, batch, self.references[numbers])
-        return Prediction(energy=free + total.double(), forces=None if slope is None else -slope, features=features)
+        variance = self.head.variance(outputs)
+        return Prediction(
+            energy=free + total.double(),
+            forces=None if slope is None else -slope,
+            features=features,
+            outputs=outputs,
+            variance=None if variance is None else variance * self.config["scale"] ** 2,
+            members=free[:, None] + outputs.double() * self.config["scale"] if self.head.members > 1 else None,
+        )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write it as a checkpoint, with weights of half precision.
@@ -198,6 +235,7 @@ class Potential(nn.Module):  # type: ignore[misc]
             references={int(z): energy for z, energy in config["references"].items()},
             scale=config["scale"],
             level=config["level"],
+            head=config.get("head"),  # older checkpoints are plain
         )
         load_model(potential, folder / WEIGHTS)  # into single precision
         placed: Potential = potential.eval().to(device)

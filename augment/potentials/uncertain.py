@@ -1,9 +1,10 @@
-"""A potential that knows how uncertain it is: last-layer prediction rigidity, calibrated on the validation part."""
+"""A potential that knows how uncertain it is, by its head or the rigidity of its last layer, both calibrated."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from molaug.filters.information import Information
-from molaug.filters.uncertainty import Rigidity
+from molaug.filters.uncertainty import Rigidity, Scale
 from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.potentials.derivatives import force_uncertainty
 from molaug.potentials.potential import CONFIG, Potential
-from molaug.potentials.prediction import Predicted, predict
+from molaug.potentials.prediction import EnergyModel, Predicted, predict
 from molaug.structures import Structures
 
 #: The file of the rigidity, beside the weights of the potential.
@@ -22,6 +24,9 @@ RIGIDITY = "rigidity.safetensors"
 
 #: Powers of the number of atoms by which features of training structures are divided; the likelihood decides.
 EXPONENTS = (0.0, 0.5, 1.0)
+
+#: Where uncertainties of energies come from: what the last layer gives, or its prediction rigidity.
+Source = Literal["head", "rigidity"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,25 +36,29 @@ class UncertainPotential:
     Parameters
     ----------
     potential
-        The potential.
+        The potential, or another model behind the same face.
     rigidity
         Of the sums over atoms of the inputs of its last layer, the number of atoms among them.
+    head
+        Calibrates what the head of the potential says; None of a plain head.
 
     References
     ----------
     F. Bigi et al., arXiv:2403.02251.
     """
 
-    potential: Potential
+    potential: EnergyModel
     rigidity: Rigidity
+    head: Scale | None = None
 
     @classmethod
     def fitted(
         cls,
-        potential: Potential,
+        potential: EnergyModel,
         train: NDArray[np.float64],
         held_out: NDArray[np.float64],
         errors: NDArray[np.float64],
+        variance: NDArray[np.float64] | None = None,
     ) -> UncertainPotential:
         """Read uncertainties off a trained potential.
 
@@ -63,6 +72,8 @@ class UncertainPotential:
             Features of structures that it was not trained on, shape (n_held_out, d).
         errors
             Its errors there in eV, shape (n_held_out,).
+        variance
+            What its head says of them in eV², shape (n_held_out,); None of a plain head.
 
         Returns
         -------
@@ -75,9 +86,19 @@ class UncertainPotential:
             rigidity = Rigidity.fitted(known, held_out, errors)
             sigma = rigidity.uncertainty(held_out)
             found.append((float(np.mean(np.log(sigma) + 0.5 * (errors / sigma) ** 2)), rigidity))
-        return cls(potential=potential, rigidity=min(found, key=lambda entry: entry[0])[1])
+        head = None if variance is None else Scale.fitted(np.sqrt(variance), errors)
+        return cls(potential=potential, rigidity=min(found, key=lambda entry: entry[0])[1], head=head)
 
-    def predict(self, structures: Structures, *, forces: bool = False, atoms: bool = False) -> Uncertain:
+    def predict(
+        self,
+        structures: Structures,
+        *,
+        forces: bool = False,
+        atoms: bool = False,
+        force_sigma: bool = False,
+        draws: int | None = None,
+        by: Source | None = None,
+    ) -> Uncertain:
         """Predict energies and their uncertainties.
 
         Parameters
@@ -87,19 +108,64 @@ class UncertainPotential:
         forces
             Return forces.
         atoms
-            Return the uncertainty of each atom's energy.
+            Return the uncertainty of each atom's energy, by rigidity.
+        force_sigma
+            Return the uncertainty of each force, by rigidity, exactly.
+        draws
+            Estimate these from so many last layers, see :func:`~molaug.potentials.derivatives.force_uncertainty`.
+        by
+            Whence the uncertainties of energies: by default from the head, where it gives any.
 
         Returns
         -------
         Uncertain
             In the order of the structures.
+
+        Raises
+        ------
+        ValueError
+            If the head shall tell and is plain.
         """
-        found = predict(self.potential, structures, forces=forces, atoms=atoms)
+        found = predict(self.potential, structures, forces=forces or force_sigma, atoms=atoms)
+        of_forces = None
+        if force_sigma:
+            positions = structures.positions.astype(np.float32)
+            of_forces = force_uncertainty(
+                self.potential, self.rigidity, structures.numbers, positions, structures.offsets, draws=draws
+            )
         return Uncertain(
             predicted=found,
-            sigma=self._sigma(found.features),
-            local=None if found.atoms is None else self._sigma(found.atoms),
+            sigma=self.sigma(found, by),
+            local=None if found.atoms is None else self._rigid(found.atoms),
+            forces=of_forces,
         )
+
+    def sigma(self, found: Predicted, by: Source | None = None) -> NDArray[np.float64]:
+        """Return the calibrated uncertainties of energies that were predicted already.
+
+        Parameters
+        ----------
+        found
+            Predictions of the potential.
+        by
+            See :meth:`predict`.
+
+        Returns
+        -------
+        NDArray[np.float64]
+            In eV, shape (n,).
+
+        Raises
+        ------
+        ValueError
+            If the head shall tell and is plain.
+        """
+        if by == "rigidity" or (by is None and self.head is None):
+            return self._rigid(found.features)
+        if self.head is None:
+            raise ValueError("the head is plain and gives no uncertainties; expected by='rigidity', or another head")
+        # no structure could be predicted: then no batch told a variance either
+        return self.head(np.full(len(found.energy), np.nan) if found.variance is None else np.sqrt(found.variance))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write both as one checkpoint.
@@ -108,13 +174,22 @@ class UncertainPotential:
         ----------
         folder
             Made if it is not there; ``rigidity.safetensors`` stands beside the files of the potential.
+
+        Raises
+        ------
+        TypeError
+            If the model is not one of ours.
         """
+        if not isinstance(self.potential, Potential):
+            raise TypeError(f"a {type(self.potential).__name__} has no format here; save it as its own package does")
         self.potential.save_pretrained(folder)
         information = self.rigidity.information
         arrays = {
             "gram": information.gram,
             "numbers": np.array([information.n, information.ridge, self.rigidity.alpha]),
         }
+        if self.head is not None:
+            arrays["head"] = np.array([self.head.factor])
         save_file(arrays, str(Path(folder) / RIGIDITY))
 
     @classmethod
@@ -150,9 +225,10 @@ class UncertainPotential:
         return cls(
             potential=Potential.from_pretrained(folder, device=device),
             rigidity=Rigidity(information=information, alpha=alpha),
+            head=Scale(factor=float(arrays["head"][0])) if "head" in arrays else None,
         )
 
-    def _sigma(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _rigid(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
         there = np.isfinite(features).all(1)
         sigma = np.full(len(features), np.nan)
         sigma[there] = self.rigidity.uncertainty(features[there])
@@ -172,8 +248,11 @@ class Uncertain:
     local
         Of the energy of each atom in eV, shape (n_atoms,): high where its surroundings are unknown; None unless asked
         for.
+    forces
+        Of all forces in eV/Å, shape (n_atoms, 3); None unless asked for.
     """
 
     predicted: Predicted
     sigma: NDArray[np.float64]
     local: NDArray[np.float64] | None
+    forces: NDArray[np.float64] | None = None

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from jsonargparse import Namespace
 from pytorch_lightning import Callback, LightningDataModule, LightningModule, Trainer, seed_everything
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from molaug.generators.learned.averaging import Averaging
 from molaug.generators.learned.progress import TimeToFinish
+from molaug.registry import ConfigurationError
 from molaug.structures.hashing import derived_seed
 from molaug.training import options as options_
 from molaug.training.hardware import hardware
@@ -96,14 +97,25 @@ class Fitting:
         data
             Class of the data module; its options stand at the top.
         model
-            Class of the module; its options are called ``--model.…``.
+            Class of the module; its options are called ``--model.…``, and its ``monitored`` is the metric of
+            validations that early stopping goes by.
 
         Returns
         -------
         Fitting
             Checked.
+
+        Raises
+        ------
+        ConfigurationError
+            If it shall stop early and cannot, or an option is wrong.
         """
         parsed = options_.parse(what, options, data=data, model=model)
+        patience = parsed.early_stopping
+        if patience is not None and patience < 1:
+            raise ConfigurationError(f"early_stopping is {patience}; expected at least 1 validation")
+        if patience is not None and not hasattr(model, "monitored"):
+            raise ConfigurationError(f"molaug fit {what} has no error to stop by; leave --early_stopping out")
         return cls(options=parsed, command=shlex.join(["molaug", "fit", what, *options]), parts=(data, model))
 
     @property
@@ -209,6 +221,7 @@ class Fitting:
         if state.exists() and self.leads:
             print(f"going on from {state}", file=sys.stderr, flush=True)
         account, averaging = TimeToFinish(), Averaging()
+        callbacks = [averaging, account, _Reseeding(self.options.seed), _states(self.folder), *self._stopping(model)]
         logger = CSVLogger if self.options.log == "csv" else TensorBoardLogger
         with quiet():
             trainer = Trainer(
@@ -217,7 +230,7 @@ class Fitting:
                 enable_model_summary=False,
                 default_root_dir=self.folder,
                 logger=logger(save_dir=self.folder, name="logs"),
-                callbacks=[averaging, account, _Reseeding(self.options.seed), _states(self.folder)],
+                callbacks=callbacks,
             )
             try:
                 trainer.fit(model, datamodule=data, ckpt_path=state if state.exists() else None, weights_only=False)
@@ -237,6 +250,12 @@ class Fitting:
             hardware=hardware(trainer.num_devices * trainer.num_nodes, model.device),
             command=self.command,
         )
+
+    def _stopping(self, model: LightningModule) -> list[Callback]:
+        patience = self.options.early_stopping
+        if patience is None:
+            return []
+        return [EarlyStopping(model.monitored, patience=patience, check_on_train_epoch_end=False)]
 
     def finish(self, result: Result) -> None:
         """Note that the training is complete.

@@ -15,7 +15,7 @@ from pytorch_lightning import Trainer
 from molaug.registry import ConfigurationError, nearest
 
 #: Options of every training that concern neither data nor model.
-GENERAL = ("config", "data", "out", "threads", "log", "fresh", "traceback", "model", "trainer")
+GENERAL = ("config", "data", "out", "threads", "log", "fresh", "traceback", "early_stopping", "model", "trainer")
 
 #: Options that may differ when a training goes on.
 FREE = ("out", "fresh", "config", "threads", "log", "traceback", "workers")
@@ -105,6 +105,9 @@ def _parser(what: str, data: type, model: type) -> ArgumentParser:
     parser.add_argument("--threads", type=int, help="threads on the CPU; by default all cores")
     parser.add_argument("--log", choices=("csv", "tensorboard"), default="csv", help="format of the log")
     parser.add_argument("--fresh", action="store_true", help="begin anew instead of going on")
+    parser.add_argument(
+        "--early_stopping", type=int, help="stop after so many validations without a better error; by default never"
+    )
     parser.add_argument("--traceback", action="store_true", help="show where an error came from")
     parser.add_class_arguments(data, None, skip={"source", "cache"})
     parser.add_class_arguments(model, "model", skip={"domain"})

@@ -163,10 +163,14 @@ def with_uncertainty(
         return None, {}
     errors = found.energy - labelled.energy
     uncertain = UncertainPotential.fitted(
-        potential, found.features[data.train_rows], found.features[validation], errors[validation]
+        potential,
+        found.features[data.train_rows],
+        found.features[validation],
+        errors[validation],
+        None if found.variance is None else found.variance[validation],
     )
     if len(test) < FEWEST:
         return uncertain, {}
-    measured = reliability(uncertain.rigidity.uncertainty(found.features[test]), errors[test])
+    measured = reliability(uncertain.sigma(found)[test], errors[test])
     names = ("miscalibration_area", "ence", "zms", "spearman", "spearman_ceiling", "auroc", "hit_rate")
     return uncertain, {f"test_sigma_{name}": getattr(measured, name) for name in names}
