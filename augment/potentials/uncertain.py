@@ -89,6 +89,29 @@ class UncertainPotential:
         head = None if variance is None else Scale.fitted(np.sqrt(variance), errors)
         return cls(potential=potential, rigidity=min(found, key=lambda entry: entry[0])[1], head=head)
 
+    @property
+    def name(self) -> str:
+        """What it is called in reports."""
+        return "potential"
+
+    def __call__(self, rows: Structures) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Predict energies and their uncertainties, as filters and selectors ask for them.
+
+        Parameters
+        ----------
+        rows
+            Any; what cannot be predicted gives NaN.
+
+        Returns
+        -------
+        energy : NDArray[np.float64]
+            In eV, shape (n,).
+        sigma : NDArray[np.float64]
+            In eV, shape (n,).
+        """
+        found = self.predict(rows)
+        return found.predicted.energy, found.sigma
+
     def predict(
         self,
         structures: Structures,
