@@ -9,8 +9,6 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
-
 GENERATORS: Mapping[str, str] = MappingProxyType(
     {
         "amons": "molaug.generators.amons:Amons",
@@ -34,7 +32,7 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
     {
         "random": "molaug.filters.selection:Random",
         "stratified": "molaug.filters.selection:Stratified",
-        "farthest-point": "molaug.filters.selection:FarthestPoint",
+        "farthest-point": "molaug.filters.design.selectors:FarthestPoint",
         "d-optimal": "molaug.filters.design.selectors:DOptimal",
         "largest-cluster": "molaug.filters.design.selectors:LargestCluster",
         "k-means++": "molaug.filters.design.selectors:KMeansPlusPlus",
@@ -237,6 +235,8 @@ def specification(part: Any, known: Mapping[str, str]) -> dict[str, Any]:
     >>> specification(build(SELECTORS, "k-means++", "selector"), SELECTORS)
     {'k-means++': {'features': {'distances': {}}}}
     """
+    from pydantic import TypeAdapter  # heavy, and not needed for the names
+
     kind = type(part)
     # a class is known by the name of its package too; those of other names need not be imported to see that
     same = (n for n, path in known.items() if path.endswith(f":{kind.__qualname__}") and locate(path) is kind)
@@ -300,6 +300,8 @@ def _needed(part: Any) -> list[str]:
 
 def _plain(hint: Any, key: str, value: Any, what: str) -> Any:
     """Return a value of the type of a field."""
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         return TypeAdapter(hint).validate_python(value)
     except ValidationError as error:

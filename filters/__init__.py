@@ -6,16 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from molaug.filters.design.selectors import DOptimal, KMeansPlusPlus, LargestCluster
+    from molaug.filters.design.selectors import DOptimal, FarthestPoint, KMeansPlusPlus, LargestCluster
     from molaug.filters.filter import BoundFilter, Filter, Selector, Verdicts
     from molaug.filters.redundancy import MoleculeIndex, Redundancy, load_index
-    from molaug.filters.selection import FarthestPoint, Random, Stratified
+    from molaug.filters.selection import Random, Stratified
     from molaug.filters.validity import Validity
 
 _HOMES = {
     "BoundFilter": "molaug.filters.filter",
     "DOptimal": "molaug.filters.design.selectors",
-    "FarthestPoint": "molaug.filters.selection",
+    "FarthestPoint": "molaug.filters.design.selectors",
     "Filter": "molaug.filters.filter",
     "KMeansPlusPlus": "molaug.filters.design.selectors",
     "LargestCluster": "molaug.filters.design.selectors",

@@ -94,7 +94,7 @@ class PotentialFeatures:
         except ModuleNotFoundError as error:
             raise ImportError(f"a potential needs {error.name}, which is not installed: {INSTALL}") from error
         found = predict(potential, rows).features
-        there: NDArray[np.bool_] = np.isfinite(found).all(axis=1, keepdims=False)
+        there = np.asarray(np.isfinite(found).all(1))
         vectors = np.where(there[:, None], found, 0.0)
         if self.average:
             vectors /= np.maximum(vectors[:, -1:], 1.0)

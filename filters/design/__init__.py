@@ -1,22 +1,28 @@
 """Optimal experimental design: which structures are worth a label, told from features before any label is known."""
 
+from molaug.filters.design.choice import FeatureSelector
 from molaug.filters.design.clusters import kmeans_pp, lcmd
 from molaug.filters.design.criteria import Criteria, d_efficiency
 from molaug.filters.design.elimination import eliminate
 from molaug.filters.design.exchange import exchange
+from molaug.filters.design.farthest import farthest
 from molaug.filters.design.feasibility import Feasibility, feasibility
 from molaug.filters.design.greedy import greedy_d
 from molaug.filters.design.maxvol import ActiveSet
+from molaug.filters.design.streaming import select_streamed
 
 __all__ = [
     "ActiveSet",
     "Criteria",
     "Feasibility",
+    "FeatureSelector",
     "d_efficiency",
     "eliminate",
     "exchange",
+    "farthest",
     "feasibility",
     "greedy_d",
     "kmeans_pp",
     "lcmd",
+    "select_streamed",
 ]

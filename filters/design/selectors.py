@@ -1,26 +1,76 @@
-"""Selectors by optimal design and by clusters, on descriptors that need no model."""
+"""Selectors on features: the farthest, the rarest, and those of large clusters, all given what is known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.filters.design.choice import select_by_features
 from molaug.filters.design.clusters import kmeans_pp, lcmd
+from molaug.filters.design.farthest import farthest
 from molaug.filters.design.greedy import greedy_d
+from molaug.filters.features import Features, features_of
 from molaug.filters.information import SHARE, Information
-from molaug.filters.redundancy.descriptor import Descriptor, describe
-from molaug.filters.selection import ranking
+from molaug.filters.redundancy.descriptor import Descriptor, Neighbours, Search
 from molaug.structures import Structures
 from molaug.structures.hashing import derived_seed
 
-_BATCH = 4096
 
-#: From features of the candidates, features of the base and a number to the rows chosen, in order.
-Choice = Callable[[NDArray[np.float32], NDArray[np.float32], int], NDArray[np.intp]]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FarthestPoint:
+    """Always the candidate that is farthest from the base and from all chosen before.
+
+    The largest hole left is at most twice the smallest possible. Equally far candidates follow a random order, which
+    also gives the first one where the base is empty. Rows that have no features come last.
+
+    Parameters
+    ----------
+    features
+        ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
+    search
+        How the base is searched: ``exact``, or ``faiss`` where it is installed.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown.
+
+    References
+    ----------
+    T. Gonzalez, doi:10.1016/0304-3975(85)90224-5.
+
+    Examples
+    --------
+    >>> rows = Structures.from_arrays([[1, 1]] * 3, [[[0, 0, 0], [0, 0, d]] for d in (0.7, 0.72, 3.0)])
+    >>> FarthestPoint().select(rows, 1, base=rows.slice(0, 1), seed=0).tolist()
+    [2]
+    """
+
+    features: Features | Descriptor = "distances"
+    search: Search = "exact"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", features_of(self.features))
+        if self.search not in get_args(Search):
+            raise ValueError(f"search {self.search!r}; expected {' or '.join(map(repr, get_args(Search)))}")
+
+    @property
+    def name(self) -> str:
+        """Name under which it is registered."""
+        return "farthest-point"
+
+    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+        """Return row numbers, the farthest first: see :class:`~molaug.filters.Selector`."""
+        return select_by_features(self, candidates, budget, base, seed)
+
+    def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
+        """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
+        neighbours = Neighbours(self.search)
+        neighbours.add(known)
+        return farthest(rows, neighbours.nearest(rows)[0] ** 2, n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,12 +78,12 @@ class DOptimal:
     """Always the candidate that adds most to the determinant of the information matrix of a linear model.
 
     It is drawn to the rare and the extreme, which bounds the largest errors and costs some of the mean: see the
-    measurements in the documentation before preferring it to chance. Rows that have no descriptor come last.
+    measurements in the documentation before preferring it to chance. Rows that have no features come last.
 
     Parameters
     ----------
-    descriptor
-        ``distances`` for geometries, ``morgan`` for graphs.
+    features
+        ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
     ridge
         As a share of the mean eigenvalue of the information of base and candidates together.
 
@@ -53,13 +103,12 @@ class DOptimal:
     [2]
     """
 
-    descriptor: Descriptor = "distances"
+    features: Features | Descriptor = "distances"
     ridge: float = 1e-4
 
     def __post_init__(self) -> None:
-        _check(self.descriptor)
-        if not SHARE <= self.ridge <= 1:
-            raise ValueError(f"ridge is {self.ridge}; expected a share from {SHARE:g} to 1")
+        object.__setattr__(self, "features", features_of(self.features))
+        check_ridge(self.ridge)
 
     @property
     def name(self) -> str:
@@ -67,49 +116,30 @@ class DOptimal:
         return "d-optimal"
 
     def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
-        """Return row numbers, those that tell most first.
+        """Return row numbers, those that tell most first: see :class:`~molaug.filters.Selector`."""
+        return select_by_features(self, candidates, budget, base, seed)
 
-        Parameters
-        ----------
-        candidates
-            Rows to choose from.
-        budget
-            Rows wanted.
-        base
-            What is known already.
-        seed
-            The one seed of the run; breaks ties.
-
-        Returns
-        -------
-        NDArray[np.int64]
-            Shape (min(budget, n),).
-        """
-
-        def choose(rows: NDArray[np.float32], known: NDArray[np.float32], n: int) -> NDArray[np.intp]:
-            of_base = Information.of(known)
-            ridge = (of_base + Information.of(rows)).regularised(self.ridge).ridge
-            return greedy_d(rows, Information(gram=of_base.gram, n=of_base.n, ridge=ridge or 1.0), n)
-
-        return _chosen(self.name, self.descriptor, candidates, budget, base, seed, choose)
+    def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
+        """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
+        return greedy_d(rows, ridged(known, rows, self.ridge), n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LargestCluster:
     """Always the farthest candidate of the largest cluster about the base and what was chosen before.
 
-    It spreads out as the farthest point does, but goes where many candidates are. Rows that have no descriptor come
+    It spreads out as the farthest point does, but goes where many candidates are. Rows that have no features come
     last.
 
     Parameters
     ----------
-    descriptor
-        ``distances`` for geometries, ``morgan`` for graphs.
+    features
+        ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
 
     Raises
     ------
     ValueError
-        If the descriptor is unknown.
+        If the features are unknown.
 
     References
     ----------
@@ -122,10 +152,10 @@ class LargestCluster:
     [2]
     """
 
-    descriptor: Descriptor = "distances"
+    features: Features | Descriptor = "distances"
 
     def __post_init__(self) -> None:
-        _check(self.descriptor)
+        object.__setattr__(self, "features", features_of(self.features))
 
     @property
     def name(self) -> str:
@@ -133,42 +163,29 @@ class LargestCluster:
         return "largest-cluster"
 
     def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
-        """Return row numbers, in the order of choice.
+        """Return row numbers in the order of choice: see :class:`~molaug.filters.Selector`."""
+        return select_by_features(self, candidates, budget, base, seed)
 
-        Parameters
-        ----------
-        candidates
-            Rows to choose from.
-        budget
-            Rows wanted.
-        base
-            What is known already.
-        seed
-            The one seed of the run; breaks ties.
-
-        Returns
-        -------
-        NDArray[np.int64]
-            Shape (min(budget, n),).
-        """
-        return _chosen(self.name, self.descriptor, candidates, budget, base, seed, lcmd)
+    def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
+        """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
+        return lcmd(rows, known, n)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KMeansPlusPlus:
     """Candidates drawn in proportion to their squared distance to the base and to what was drawn before.
 
-    Rows that have no descriptor come last.
+    Rows that have no features come last.
 
     Parameters
     ----------
-    descriptor
-        ``distances`` for geometries, ``morgan`` for graphs.
+    features
+        ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
 
     Raises
     ------
     ValueError
-        If the descriptor is unknown.
+        If the features are unknown.
 
     References
     ----------
@@ -181,10 +198,10 @@ class KMeansPlusPlus:
     2
     """
 
-    descriptor: Descriptor = "distances"
+    features: Features | Descriptor = "distances"
 
     def __post_init__(self) -> None:
-        _check(self.descriptor)
+        object.__setattr__(self, "features", features_of(self.features))
 
     @property
     def name(self) -> str:
@@ -192,55 +209,48 @@ class KMeansPlusPlus:
         return "k-means++"
 
     def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
-        """Return row numbers, in the order of the draws.
+        """Return row numbers in the order of the draws: see :class:`~molaug.filters.Selector`."""
+        return select_by_features(self, candidates, budget, base, seed)
 
-        Parameters
-        ----------
-        candidates
-            Rows to choose from.
-        budget
-            Rows wanted.
-        base
-            What is known already.
-        seed
-            The one seed of the run.
-
-        Returns
-        -------
-        NDArray[np.int64]
-            Shape (min(budget, n),).
-        """
-
-        def choose(rows: NDArray[np.float32], known: NDArray[np.float32], n: int) -> NDArray[np.intp]:
-            return kmeans_pp(rows, known, n, derived_seed(seed, self.name))
-
-        return _chosen(self.name, self.descriptor, candidates, budget, base, seed, choose)
+    def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
+        """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
+        return kmeans_pp(rows, known, n, derived_seed(seed, self.name))
 
 
-def _check(descriptor: str) -> None:
-    if descriptor not in get_args(Descriptor):
-        expected = " or ".join(map(repr, get_args(Descriptor)))
-        raise ValueError(f"descriptor {descriptor!r}; expected {expected}")
+def check_ridge(ridge: float) -> None:
+    """Refuse a ridge that is no sensible share.
+
+    Parameters
+    ----------
+    ridge
+        As a share of the mean eigenvalue of an information matrix.
+
+    Raises
+    ------
+    ValueError
+        If it is out of its range.
+    """
+    if not SHARE <= ridge <= 1:
+        raise ValueError(f"ridge is {ridge}; expected a share from {SHARE:g} to 1")
 
 
-def _chosen(
-    name: str,
-    descriptor: Descriptor,
-    candidates: Structures,
-    budget: int,
-    base: Structures,
-    seed: int,
-    choose: Choice,
-) -> NDArray[np.int64]:
-    """Describe base and candidates, and choose; candidates come in an order that their ids fix."""
-    if budget < 0:
-        raise ValueError(f"budget {budget}; expected at least 0")
-    order = ranking(candidates.ids, seed, name)
-    vectors, there = describe(candidates.take(order), descriptor)
-    described, rest = order[there], order[~there]
-    known = [np.zeros((0, vectors.shape[1]), dtype=np.float32)]
-    for batch in base.batches(_BATCH):
-        of_batch, has_one = describe(batch, descriptor)
-        known.append(of_batch[has_one])
-    rows = choose(vectors[there], np.concatenate(known), min(budget, len(described)))
-    return np.concatenate([described[rows], rest])[:budget].astype(np.int64)
+def ridged(known: NDArray[np.float32], rows: NDArray[np.float32], ridge: float) -> Information:
+    """Return the information of a base, with a ridge that goes with the scale of base and candidates together.
+
+    Parameters
+    ----------
+    known
+        Features of the base, shape (n_known, d).
+    rows
+        Features of the candidates, shape (n_candidates, d).
+    ridge
+        As a share of the mean eigenvalue.
+
+    Returns
+    -------
+    Information
+        Of the base; with the ridge 1 where all features are zero.
+    """
+    of_base = Information.of(known)
+    share = (of_base + Information.of(rows)).regularised(ridge).ridge
+    return Information(gram=of_base.gram, n=of_base.n, ridge=share or 1.0)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from molaug.augmenter import Augmenter
 from molaug.config import Config, load_config
+from molaug.filters import DOptimal, FarthestPoint
+from molaug.potentials.features import PotentialFeatures
 from molaug.registry import ConfigurationError
 
 
@@ -75,12 +78,22 @@ def test_a_file_of_something_else_is_told(text: str, message: str, tmp_path: Pat
         load_config(file)
 
 
-def test_what_is_resolved_reads_back_as_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "select",
+    [
+        {"farthest-point": {"features": "morgan"}},
+        {"d-optimal": {"features": {"potential": {"checkpoint": "mine", "average": False}}, "ridge": 0.01}},
+        DOptimal(features=PotentialFeatures(checkpoint="mine")),
+        FarthestPoint(features="morgan"),
+    ],
+    ids=str,
+)
+def test_what_is_resolved_reads_back_as_itself(select: Any, tmp_path: Path) -> None:
     given = Augmenter(
         base="g2",
         generators=[{"conformers": {"n": 3, "prune_rms": 0.2}}, {"amons": {"max_heavy": 5}}],
         filters=[{"validity": {"elements": ["H", "C"]}}, "redundancy"],
-        select={"farthest-point": {"descriptor": "morgan"}},
+        select=select,
         budget=None,
         relax={"fmax": 0.1, "optimizer": "fire"},
         label={"calculator": "gfn1-xtb", "options": {"accuracy": 0.1}, "max_force": None},
@@ -91,4 +104,6 @@ def test_what_is_resolved_reads_back_as_itself(tmp_path: Path) -> None:
     resolved = given.resolved()
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(resolved, sort_keys=False))
-    assert Augmenter.from_config(load_config(file)).resolved() == resolved
+    again = Augmenter.from_config(load_config(file))
+    assert again.resolved() == resolved
+    assert again.plan().select == given.plan().select

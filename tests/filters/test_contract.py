@@ -36,9 +36,9 @@ FILTERS = [
     Redundancy(descriptor=0.3, descriptor_kind="morgan", known_molecules="reject"),
 ]
 SELECTORS = [Random(), Stratified()] + [
-    kind(descriptor=descriptor)
+    kind(features=features)
     for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus)
-    for descriptor in ("distances", "morgan")
+    for features in ("distances", "morgan")
 ]
 each_filter = pytest.mark.parametrize("judge", FILTERS, ids=str)
 each_selector = pytest.mark.parametrize("selector", SELECTORS, ids=str)
@@ -176,11 +176,11 @@ def test_no_candidates_and_bad_budgets(selector: Selector, rows: Structures) -> 
         lambda: Redundancy(rmsd=-1.0),
         lambda: Redundancy(molecule_by="name"),  # type: ignore[arg-type]
         lambda: Redundancy(max_per_molecule=0),
-        lambda: FarthestPoint(descriptor="soap"),  # type: ignore[arg-type]
-        lambda: DOptimal(descriptor="soap"),  # type: ignore[arg-type]
+        lambda: FarthestPoint(features="soap"),  # type: ignore[arg-type]
+        lambda: DOptimal(features="soap"),  # type: ignore[arg-type]
         lambda: DOptimal(ridge=0.0),
-        lambda: LargestCluster(descriptor="soap"),  # type: ignore[arg-type]
-        lambda: KMeansPlusPlus(descriptor="soap"),  # type: ignore[arg-type]
+        lambda: LargestCluster(features="soap"),  # type: ignore[arg-type]
+        lambda: KMeansPlusPlus(features="soap"),  # type: ignore[arg-type]
     ],
 )
 def test_bad_configuration_stops_at_once(make: Callable[[], object]) -> None:

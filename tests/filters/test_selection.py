@@ -58,7 +58,7 @@ def test_farthest_points_are_those_of_brute_force(search: str) -> None:
         known.append(v[k])
 
 
-def test_rows_without_a_descriptor_come_last() -> None:
+def test_rows_without_features_come_last() -> None:
     bare = Structures.from_arrays([[6, 1, 1, 1, 1]], None, smiles=["C"])
     rows = Structures.concat([bare, diatomics(4)])
     assert FarthestPoint().select(rows, 5, base=NONE, seed=0)[-1] == 0
