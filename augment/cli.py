@@ -8,9 +8,12 @@ import sys
 from collections.abc import Sequence
 
 from molaug import __version__
+from molaug.registry import FEATURES, MODELS, SELECTORS
 
 #: Exit codes: a run that failed, a request that cannot be carried out, Ctrl-C.
 FAILED, WRONG, INTERRUPTED = 1, 2, 130
+
+_RIDGE = "as a share of the mean eigenvalue of the information matrix (default: %(default)s)"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb("augment", "make an augmented dataset from a database and a budget of labels")
     _run_options(sub)
     sub.add_argument("--budget", help="structures to label at most, or 'all'")
-    sub.add_argument("--select", metavar="NAME", help="random, stratified, farthest-point")
+    sub.add_argument("--select", metavar="NAME", help=f"{', '.join(SELECTORS)} (default: stratified)")
     sub.add_argument("--label", metavar="CALCULATOR", help="gfn2-xtb, b3lyp/6-31g(2df,p), …, module:Class, or none")
     sub.add_argument("--relax", action="store_true", default=None, help="relax the selected structures first")
     sub.add_argument("--base-labels", choices=("check", "relabel", "mixed"), help="what happens to the base's labels")
@@ -103,6 +106,49 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--against", nargs="+", default=[], metavar="INDEX", help="indices of known molecules")
     sub.add_argument("--set", nargs="+", default=[], metavar="FILTER.KEY=VALUE", help="options of the filters")
     sub.add_argument("--out", required=True, help="folder for kept.parquet and rejected.parquet")
+
+    sub = verb("score", "add predicted energy, uncertainty and leverage to the rows of a dataset")
+    sub.add_argument("source", help="a known name or a path")
+    _source_options(sub)
+    sub.add_argument("--base", help="what leverage is measured against: a name or a path (default: the source)")
+    sub.add_argument("--model", metavar="NAME", help=f"whence energies and uncertainties: {', '.join(MODELS)}")
+    sub.add_argument("--features", metavar="NAME", help=f"whence leverages: {', '.join(FEATURES)}")
+    sub.add_argument("--ridge", type=float, default=1e-4, help=_RIDGE)
+    sub.add_argument(
+        "--set", nargs="+", default=[], metavar="PART.KEY=VALUE", help="options, as model.checkpoint=my-potential"
+    )
+    sub.add_argument("--out", required=True, help="a path that ends in .parquet")
+
+    sub = verb("select", "select rows of a dataset that are worth a label")
+    sub.add_argument("source", help="the candidates: a known name or a path")
+    _source_options(sub)
+    sub.add_argument("--base", help="what is known already: a known name or a path; nothing by default")
+    sub.add_argument("--budget", type=int, required=True, metavar="N", help="rows wanted")
+    sub.add_argument(
+        "--select", default="stratified", metavar="NAME", help=f"{', '.join(SELECTORS)} (default: %(default)s)"
+    )
+    sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the selector")
+    sub.add_argument("--out", required=True, help="a path that ends in .parquet; gets the column rank")
+
+    sub = verb("feasibility", "say whether a model can be trained on a dataset, before any label is computed")
+    sub.add_argument("source", help="the training set: a known name or a path")
+    _source_options(sub)
+    sub.add_argument("--target", metavar="DATA", help="structures of which predictions are wanted: a name or a path")
+    _features_options(sub)
+    sub.add_argument("--json", metavar="PATH", help="write the figures")
+
+    sub = verb("prune", "remove the most redundant rows of a database, and say what that costs beside chance")
+    sub.add_argument("source", help="a known name or a path")
+    _source_options(sub)
+    sub.add_argument("--keep", type=float, default=0.7, metavar="SHARE", help="of the rows (default: %(default)s)")
+    _features_options(sub)
+    sub.add_argument("--draws", type=int, default=5, metavar="N", help="random removals beside (default: %(default)s)")
+    sub.add_argument("--measure", action="store_true", help="also train regressions on what is kept and compare errors")
+    sub.add_argument("--level", help="level of theory of the energies for --measure, if there are several")
+    sub.add_argument("--seeds", type=int, default=5, metavar="N", help="test parts of --measure (default: %(default)s)")
+    sub.add_argument("--seed", type=int, default=0, help="of these and of random removals (default: %(default)s)")
+    sub.add_argument("--out", required=True, help="folder for kept.parquet, removed.parquet and report.json")
 
     sub = verb(
         "compare", "compare energies, bond lengths and other distributions of new structures with those of a base"
@@ -232,6 +278,14 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
 def _source_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--format", help="format of the source, if it cannot be told")
     sub.add_argument("--option", nargs="+", default=[], metavar="KEY=VALUE", help="options of the reader, as level=…")
+
+
+def _features_options(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--features", default="distances", metavar="NAME", help=f"{', '.join(FEATURES)} (default: %(default)s)"
+    )
+    sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the features")
+    sub.add_argument("--ridge", type=float, default=1e-4, help=_RIDGE)
 
 
 def _execution_options(sub: argparse.ArgumentParser) -> None:

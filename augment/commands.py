@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from molaug import registry
+from molaug.arguments import name_of, opened, pair, plain, reader_options, with_options
 from molaug.augmenter import Augmenter
 from molaug.config import Config, load_config
 from molaug.filters import MoleculeIndex, load_index
@@ -45,7 +46,7 @@ def augment(arguments: Namespace) -> int:
         if getattr(arguments, name) is not None:
             values[name] = getattr(arguments, name)
     if arguments.budget is not None:
-        values["budget"] = None if arguments.budget == "all" else _value(arguments.budget)
+        values["budget"] = None if arguments.budget == "all" else plain(arguments.budget)
     if arguments.label is not None:
         values["label"] = None if arguments.label == "none" else arguments.label
     return _run(Augmenter.from_config(_configured(arguments, values)), arguments)
@@ -64,13 +65,13 @@ def generate(arguments: Namespace) -> int:
 
 def label(arguments: Namespace) -> int:
     """Run ``molaug label``: the same run without proposals."""
-    options = dict(map(_pair, arguments.set))
+    options = dict(map(pair, arguments.set))
     labeller: dict[str, Any] = {"calculator": arguments.calculator, "options": options}
     if arguments.level is not None:
         labeller["level"] = arguments.level
     augmenter = Augmenter(
         base=arguments.source,
-        base_options=_reader_options(arguments),
+        base_options=reader_options(arguments),
         generators=(),
         filters=(),
         budget=0,
@@ -83,13 +84,13 @@ def label(arguments: Namespace) -> int:
 
 def filter(arguments: Namespace) -> int:  # noqa: A001 -- the verb
     """Run ``molaug filter``."""
-    specs = _with_options(arguments.filters, arguments.set, arguments.against)
+    specs = with_options(arguments.filters, arguments.set, arguments.against)
     filters = [registry.build(registry.FILTERS, spec, "filter") for spec in specs]
     base = open_dataset(arguments.base) if arguments.base else None
     bound: list[tuple[str, BoundFilter]] = [
         (judge.name, judge.bound(() if base is None else base.batches())) for judge in filters
     ]
-    candidates = _source(arguments)
+    candidates = opened(arguments)
     kept: list[Structures] = []
     rejected: list[Structures] = []
     tally = Tally(["candidates"])
@@ -164,6 +165,34 @@ def evaluate(arguments: Namespace) -> int:
     return evaluate_command(arguments)
 
 
+def prune(arguments: Namespace) -> int:
+    """Run ``molaug prune``."""
+    from molaug.pruning.command import prune_command
+
+    return prune_command(arguments)
+
+
+def score(arguments: Namespace) -> int:
+    """Run ``molaug score``."""
+    from molaug.design.command import score_command
+
+    return score_command(arguments)
+
+
+def select(arguments: Namespace) -> int:
+    """Run ``molaug select``."""
+    from molaug.design.command import select_command
+
+    return select_command(arguments)
+
+
+def feasibility(arguments: Namespace) -> int:
+    """Run ``molaug feasibility``."""
+    from molaug.design.command import feasibility_command
+
+    return feasibility_command(arguments)
+
+
 def prepare(arguments: Namespace) -> int:
     """Run ``molaug prepare``."""
     from molaug.training.compact import prepare_command
@@ -210,7 +239,7 @@ def index(arguments: Namespace) -> int:
 
 def convert(arguments: Namespace) -> int:
     """Run ``molaug convert``."""
-    source = _source(arguments)
+    source = opened(arguments)
     if arguments.max_heavy is not None:
         source = _small(source, arguments.max_heavy)
     audit = export(source, arguments.target, arguments.to, level=arguments.only_level, overwrite=arguments.overwrite)
@@ -317,8 +346,8 @@ def _run_values(arguments: Namespace) -> dict[str, Any]:
         if getattr(arguments, name) is not None:
             values[name] = getattr(arguments, name)
     if arguments.max_parents is not None:
-        values["max_parents"] = _value(arguments.max_parents)
-    options = _reader_options(arguments)
+        values["max_parents"] = plain(arguments.max_parents)
+    options = reader_options(arguments)
     if options:
         values["base_options"] = options
     return values
@@ -332,13 +361,13 @@ def _configured(arguments: Namespace, values: dict[str, Any]) -> Config:
         chosen = getattr(arguments, name)
         parts = chosen if chosen is not None else given.get(name, Config.model_fields[name].default)
         dotted = [text for text in arguments.set if "." in text.split("=")[0] and _owner(text) in known_parts]
-        given[name] = _with_options(parts, dotted, arguments.against if name == "filters" else None)
+        given[name] = with_options(parts, dotted, arguments.against if name == "filters" else None)
     if arguments.n is not None:
-        given["generators"] = _with_options(
-            given["generators"], [f"{_name(spec)}.n={arguments.n}" for spec in given["generators"]], None
+        given["generators"] = with_options(
+            given["generators"], [f"{name_of(spec)}.n={arguments.n}" for spec in given["generators"]], None
         )
     for text in arguments.set:
-        key, value = _pair(text)
+        key, value = pair(text)
         owner, _, rest = key.partition(".")
         if not rest:
             given[key] = value
@@ -353,56 +382,13 @@ def _configured(arguments: Namespace, values: dict[str, Any]) -> Config:
     return load_config(given)
 
 
-def _with_options(parts: Sequence[Any], dotted: Sequence[str], against: Sequence[str] | None) -> list[Any]:
-    specs = {_name(spec): dict(_options(spec)) for spec in parts}
-    for text in dotted:
-        key, value = _pair(text)
-        owner, _, option = key.partition(".")
-        if owner not in specs:
-            raise ConfigurationError(f"--set {text}: no part {owner!r} is used; {nearest(owner, list(specs))}")
-        specs[owner][option] = value
-    if against:
-        if "redundancy" not in specs:
-            raise ConfigurationError("--against needs the filter redundancy; add it to --filters")
-        specs["redundancy"]["against"] = list(against)
-    return [{name: options} if options else name for name, options in specs.items()]
-
-
 def _needs_parents(spec: Any) -> bool:
-    name = _name(spec)
+    name = name_of(spec)
     return name not in registry.GENERATORS or bool(registry.locate(registry.GENERATORS[name]).needs_parents)
-
-
-def _name(spec: Any) -> str:
-    return spec if isinstance(spec, str) else str(next(iter(spec)))
-
-
-def _options(spec: Any) -> dict[str, Any]:
-    return {} if isinstance(spec, str) else (next(iter(spec.values())) or {})
 
 
 def _owner(text: str) -> str:
     return text.split(".", 1)[0]
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ConfigurationError(f"{text!r}; expected KEY=VALUE")
-    return key, _value(value)
-
-
-def _value(text: str) -> Any:
-    return yaml.safe_load(text)
-
-
-def _reader_options(arguments: Namespace) -> dict[str, Any]:
-    options = dict(map(_pair, arguments.option))
-    return {**options, "format": arguments.format} if arguments.format else options
-
-
-def _source(arguments: Namespace) -> Dataset:
-    return open_dataset(arguments.source, **_reader_options(arguments))
 
 
 def _small(dataset: Dataset, limit: int) -> Dataset:

@@ -17,7 +17,7 @@ from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
 
 VERBS = ("augment", "generate", "label", "filter", "compare", "missing", "index", "convert")
-VERBS += ("datasets", "validate", "schema", "fit", "evaluate")
+VERBS += ("datasets", "validate", "schema", "fit", "evaluate", "prune", "score", "select", "feasibility")
 SMALL = ["--generators", "amons", "--set", "amons.max_heavy=3", "--quiet"]
 
 
