@@ -34,6 +34,34 @@ def test_lcmd_is_the_plain_algorithm(seed: int, n_base: int) -> None:
     assert lcmd(rows, base, 15).tolist() == plain(rows, base, 15)
 
 
+def step_by_step(rows: np.ndarray, base: np.ndarray, n: int) -> list[int]:
+    """All distances to each pick, in double precision; of equal clusters and rows the first."""
+    rows, chosen = rows.astype(float), []
+    squares = ((rows[:, None] - base) ** 2).sum(-1)
+    owner, square, free = squares.argmin(1), squares.min(1), np.ones(len(rows), dtype=bool)
+    for cluster in range(len(base), len(base) + n):
+        inside = np.flatnonzero(free & (owner == np.bincount(owner, square, minlength=cluster).argmax()))
+        inside = inside if len(inside) else np.flatnonzero(free)
+        best = inside[square[inside].argmax()]
+        chosen.append(int(best))
+        free[best] = False
+        distance = ((rows - rows[best]) ** 2).sum(1)
+        owner, square = np.where(distance < square, cluster, owner), np.minimum(distance, square)
+    return chosen
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole numbers", "any"])
+@pytest.mark.parametrize("away", [0.0, 64.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_are_passed_over_change_nothing(whole: bool, away: float, dtype: type) -> None:
+    rng = np.random.default_rng(int(away))
+    groups = np.repeat(rng.integers(-9, 9, (12, 3)), 60, axis=0)
+    rows = groups + (rng.integers(-2, 3, groups.shape) if whole else rng.normal(size=groups.shape))
+    rows, base = (rows + away).astype(dtype), (rng.integers(-9, 9, (4, 3)) + away).astype(dtype)
+    assert lcmd(rows, base, 300).tolist() == step_by_step(rows, base.astype(float), 300)
+    assert lcmd(rows[:50], base, 60).tolist() == step_by_step(rows[:50], base.astype(float), 50)
+
+
 def test_lcmd_goes_where_many_are_and_the_farthest_point_does_not() -> None:
     rng = np.random.default_rng(0)
     rows = np.vstack([rng.normal([5.0, 0.0], 0.5, size=(500, 2)), [[0.0, 9.0]]])
