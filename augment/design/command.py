@@ -67,6 +67,7 @@ def select_command(arguments: Namespace) -> int:
         selector=part(arguments.select, arguments.set),
         base=arguments.base,
         seed=arguments.seed,
+        streamed=arguments.stream,
     )
     found.to_parquet(target)
     print(f"selected {len(found):,} rows by {arguments.select}\nwritten: {target}")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from molaug.design.known import check
+from molaug.filters.design.streaming import select_streamed
 from molaug.filters.filter import Selector
 from molaug.registry import SELECTORS, Spec, build
 from molaug.structures import Structures
@@ -13,7 +17,13 @@ from molaug.structures.datasets import open_dataset
 
 
 def select(
-    source: Any, budget: int, *, selector: Selector | Spec = "stratified", base: Any = None, seed: int = 0
+    source: Any,
+    budget: int,
+    *,
+    selector: Selector | Spec = "stratified",
+    base: Any = None,
+    seed: int = 0,
+    streamed: bool = False,
 ) -> Structures:
     """Select rows of a dataset.
 
@@ -30,6 +40,9 @@ def select(
         What is known already, in the same forms; nothing by default.
     seed
         Of everything random.
+    streamed
+        Read the source twice and hold its ids and features only, for more candidates than fit into memory; for
+        selectors on features. The rows are the same.
 
     Returns
     -------
@@ -40,6 +53,8 @@ def select(
     ------
     ValueError
         If the budget is negative.
+    TypeError
+        If the source shall be streamed for a selector that looks at more than features.
 
     Examples
     --------
@@ -50,9 +65,19 @@ def select(
     """
     if budget < 0:
         raise ValueError(f"budget {budget}; expected at least 0")
-    chooser: Selector = build(SELECTORS, selector, "selector")
-    known = Structures.empty() if base is None else open_dataset(base).read()
-    rows = open_dataset(source).read()
-    candidates = rows.filter(rows.alive)
-    picked = candidates.take(chooser.select(candidates, budget, base=known.filter(known.alive), seed=seed))
+    chooser = build(SELECTORS, selector, "selector")
+    check(chooser)
+    check(getattr(chooser, "features", None))
+    known = Structures.empty() if base is None else base
+    if streamed:
+        picked = select_streamed(chooser, partial(_alive, source), budget, base=_alive(known), seed=seed)
+    else:
+        candidates = Structures.concat(_alive(source))
+        chosen = chooser.select(candidates, budget, base=Structures.concat(_alive(known)), seed=seed)
+        picked = candidates.take(chosen)
     return picked.with_columns({"rank": np.arange(1, len(picked) + 1)})
+
+
+def _alive(source: Any) -> Iterator[Structures]:
+    for batch in open_dataset(source).batches():
+        yield batch.filter(batch.alive)
