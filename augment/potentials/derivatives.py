@@ -14,8 +14,9 @@ from molaug.potentials.prediction import EnergyModel, Part, parts_of
 def feature_derivatives(model: EnergyModel, part: Part) -> Tensor:
     """Differentiate the summed features of structures by all coordinates.
 
-    Coordinates of different structures do not mix: one derivative in forward mode along the same coordinate of all
-    structures gives a row of each, so that a batch needs 3 n_max of them.
+    Coordinates of different structures do not mix: the derivative along the same coordinate of all structures gives a
+    row of each, so that a batch needs 3 n_max of them. The derivative Jt along t is that of vᵀJt by v: one graph of
+    vᵀJ, which is linear in v, serves all directions.
 
     Parameters
     ----------
@@ -32,23 +33,22 @@ def feature_derivatives(model: EnergyModel, part: Part) -> Tensor:
     n = len(part.rows)
     sizes = torch.bincount(part.batch, minlength=n)
     first = sizes.cumsum(0) - sizes
-
-    def sums(x: Tensor) -> Tensor:
-        found = model(part.numbers, x, part.batch)
-        if found.pooled:
-            return found.features
-        return found.features.new_zeros(n, model.n_features).index_add(0, part.batch, found.features)
-
     slopes = part.positions.new_zeros(*part.positions.shape, model.n_features)
-    with torch.no_grad():
-        for place in range(int(sizes.max())):
-            rows = (sizes > place).nonzero()[:, 0]
-            atoms = first[rows] + place
-            for axis in range(3):
-                along = torch.zeros_like(part.positions)
-                along[atoms, axis] = 1.0
-                _, slope = torch.func.jvp(sums, (part.positions,), (along,))  # (n, n_features)
-                slopes[atoms, axis] = slope[rows]
+    with torch.enable_grad():
+        x = part.positions.clone().requires_grad_(True)
+        found = model(part.numbers, x, part.batch)
+        v = found.features.new_zeros(n, model.n_features, requires_grad=True)
+        (pulled,) = torch.autograd.grad(
+            found.features, x, v if found.pooled else v[part.batch], create_graph=True
+        )  # vᵀJ, (n_atoms, 3)
+    for place in range(int(sizes.max())):
+        rows = (sizes > place).nonzero()[:, 0]
+        atoms = first[rows] + place
+        for axis in range(3):
+            along = torch.zeros_like(x)
+            along[atoms, axis] = 1.0
+            (slope,) = torch.autograd.grad(pulled, v, along, retain_graph=True)  # (n, n_features)
+            slopes[atoms, axis] = slope[rows]
     return slopes
 
 

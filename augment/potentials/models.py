@@ -111,12 +111,12 @@ class PotentialModel:
 class Committee:
     """Several models: their mean, and their scatter as the uncertainty.
 
-    Members are trained potentials (several trainings that differ by their seed are a deep ensemble) and ASE calculators.
-    Total energies of two levels of theory differ by far more than the levels disagree about: each has another zero for
-    each element. Members must therefore be of one level, or ``reference`` tells rows on which the members are compared:
-    the part of their difference that is linear in the composition is fitted there and taken off, and all energies are
-    then at the level of the first member. On bonds made or broken between unlike elements the levels go on
-    disagreeing, which is what is wanted; that the reference holds every element, in several ratios, is up to the user.
+    Members are trained potentials (several trainings that differ by their seed are a deep ensemble) and ASE
+    calculators. Total energies of two levels of theory differ by far more than the levels disagree about: each has
+    another zero for each element. Members must therefore be of one level, or ``reference`` tells rows on which the
+    members are compared: the part of their difference that is linear in the composition is fitted there and taken off,
+    and all energies are then at the level of the first member. What the levels say of bonds goes on to differ, which is
+    what is asked for. Whether the reference holds every element, in several ratios, is up to the user.
 
     Parameters
     ----------
