@@ -26,6 +26,8 @@ FILTERS: Mapping[str, str] = MappingProxyType(
     {
         "validity": "molaug.filters.validity:Validity",
         "redundancy": "molaug.filters.redundancy:Redundancy",
+        "uncertainty": "molaug.filters.uncertainty.filter:Uncertainty",
+        "leverage": "molaug.filters.design.filter:Leverage",
     }
 )
 SELECTORS: Mapping[str, str] = MappingProxyType(
@@ -36,6 +38,9 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
         "d-optimal": "molaug.filters.design.selectors:DOptimal",
         "largest-cluster": "molaug.filters.design.selectors:LargestCluster",
         "k-means++": "molaug.filters.design.selectors:KMeansPlusPlus",
+        "target": "molaug.filters.design.selectors:TargetDesign",
+        "top-uncertainty": "molaug.filters.uncertainty.selector:TopUncertainty",
+        "mixture": "molaug.filters.mixture:Mixture",
     }
 )
 FEATURES: Mapping[str, str] = MappingProxyType(

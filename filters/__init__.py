@@ -6,10 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from molaug.filters.design.selectors import DOptimal, FarthestPoint, KMeansPlusPlus, LargestCluster
+    from molaug.filters.design.filter import Leverage
+    from molaug.filters.design.selectors import DOptimal, FarthestPoint, KMeansPlusPlus, LargestCluster, TargetDesign
     from molaug.filters.filter import BoundFilter, Filter, Selector, Verdicts
+    from molaug.filters.mixture import Mixture
     from molaug.filters.redundancy import MoleculeIndex, Redundancy, load_index
     from molaug.filters.selection import Random, Stratified
+    from molaug.filters.uncertainty.filter import Uncertainty
+    from molaug.filters.uncertainty.selector import TopUncertainty
     from molaug.filters.validity import Validity
 
 _HOMES = {
@@ -19,11 +23,16 @@ _HOMES = {
     "Filter": "molaug.filters.filter",
     "KMeansPlusPlus": "molaug.filters.design.selectors",
     "LargestCluster": "molaug.filters.design.selectors",
+    "Leverage": "molaug.filters.design.filter",
+    "Mixture": "molaug.filters.mixture",
     "MoleculeIndex": "molaug.filters.redundancy",
     "Random": "molaug.filters.selection",
     "Redundancy": "molaug.filters.redundancy",
     "Selector": "molaug.filters.filter",
     "Stratified": "molaug.filters.selection",
+    "TargetDesign": "molaug.filters.design.selectors",
+    "TopUncertainty": "molaug.filters.uncertainty.selector",
+    "Uncertainty": "molaug.filters.uncertainty.filter",
     "Validity": "molaug.filters.validity",
     "Verdicts": "molaug.filters.filter",
     "load_index": "molaug.filters.redundancy",
@@ -36,11 +45,16 @@ __all__ = [
     "Filter",
     "KMeansPlusPlus",
     "LargestCluster",
+    "Leverage",
+    "Mixture",
     "MoleculeIndex",
     "Random",
     "Redundancy",
     "Selector",
     "Stratified",
+    "TargetDesign",
+    "TopUncertainty",
+    "Uncertainty",
     "Validity",
     "Verdicts",
     "load_index",

@@ -10,6 +10,7 @@ from molaug.filters.design.feasibility import Feasibility, feasibility
 from molaug.filters.design.greedy import greedy_d
 from molaug.filters.design.maxvol import ActiveSet
 from molaug.filters.design.streaming import select_streamed
+from molaug.filters.design.target import greedy_target
 
 __all__ = [
     "ActiveSet",
@@ -22,6 +23,7 @@ __all__ = [
     "farthest",
     "feasibility",
     "greedy_d",
+    "greedy_target",
     "kmeans_pp",
     "lcmd",
     "select_streamed",

@@ -12,10 +12,12 @@ from molaug.filters.design.choice import select_by_features
 from molaug.filters.design.clusters import kmeans_pp, lcmd
 from molaug.filters.design.farthest import farthest
 from molaug.filters.design.greedy import greedy_d
+from molaug.filters.design.target import greedy_target
 from molaug.filters.features import Features, features_of
 from molaug.filters.information import SHARE, Information
 from molaug.filters.redundancy.descriptor import Descriptor, Neighbours, Search
 from molaug.structures import Structures
+from molaug.structures.datasets import open_dataset
 from molaug.structures.hashing import derived_seed
 
 
@@ -215,6 +217,80 @@ class KMeansPlusPlus:
     def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
         """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
         return kmeans_pp(rows, known, n, derived_seed(seed, self.name))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetDesign:
+    """Always the candidate that makes the predictions of a linear model for a target surest in the mean.
+
+    Unlike the determinant it asks what the model will be used for: what is rare among the candidates and in the target
+    is not drawn for its rarity. Rows that have no features come last.
+
+    Parameters
+    ----------
+    features
+        ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
+    target
+        A dataset or a file of the structures for which predictions are wanted; the candidates themselves by default.
+    ridge
+        As a share of the mean eigenvalue of the information of base and candidates together.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or out of its range.
+
+    References
+    ----------
+    V. V. Fedorov, Theory of Optimal Experiments (1972), I- and V-optimality; D. A. Cohn, Z. Ghahramani and
+    M. I. Jordan, arXiv:cs/9603104.
+
+    Examples
+    --------
+    >>> rows = Structures.from_arrays([[1, 1]] * 9, [[[0, 0, 0], [0, 0, d]] for d in (0.7,) * 2 + (2.0,) * 6 + (5.0,)])
+    >>> TargetDesign().select(rows, 1, base=rows.slice(0, 1), seed=0)[0] in range(2, 8)
+    True
+    """
+
+    features: Features | Descriptor = "distances"
+    target: str | None = None
+    ridge: float = 1e-4
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", features_of(self.features))
+        check_ridge(self.ridge)
+
+    @property
+    def name(self) -> str:
+        """Name under which it is registered."""
+        return "target"
+
+    def check(self) -> None:
+        """Look for the target, without reading all of it.
+
+        Raises
+        ------
+        FileNotFoundError
+            If it is not there.
+        """
+        if self.target is not None:
+            open_dataset(self.target)
+
+    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+        """Return row numbers, those that help most first: see :class:`~molaug.filters.Selector`."""
+        return select_by_features(self, candidates, budget, base, seed)
+
+    def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
+        """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
+        target = None
+        if self.target is not None:
+            see = features_of(self.features)
+            batches = map(see, open_dataset(self.target).batches())
+            empty = Information.of(np.zeros((0, rows.shape[1])))
+            target = sum((Information.of(vectors[there]) for vectors, there in batches), empty)
+            if not target.n:
+                raise ValueError(f"no row of the target {self.target} has {see.name} features; expected some")
+        return greedy_target(rows, ridged(known, rows, self.ridge), n, target)
 
 
 def check_ridge(ridge: float) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from collections.abc import Callable
 
 import numpy as np
@@ -17,14 +18,35 @@ from molaug.filters import (
     Filter,
     KMeansPlusPlus,
     LargestCluster,
+    Leverage,
+    Mixture,
     Random,
     Redundancy,
     Selector,
     Stratified,
+    TargetDesign,
+    TopUncertainty,
+    Uncertainty,
     Validity,
 )
 from molaug.filters.filter import apply
+from molaug.registry import FILTERS as REGISTERED_FILTERS
+from molaug.registry import SELECTORS as REGISTERED_SELECTORS
+from molaug.registry import build, specification
 from molaug.structures import Structures
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Spread:
+    """A model as unsure as a molecule is large; it cannot tell of bare graphs."""
+
+    name: str = "spread"
+
+    def __call__(self, rows: Structures) -> tuple[np.ndarray, np.ndarray]:
+        there = [row.positions is not None for row in rows]
+        sigma = [np.sqrt(row.positions.var(0).sum()) if k else np.nan for row, k in zip(rows, there, strict=True)]
+        return np.zeros(len(rows)), np.array(sigma)
+
 
 FILTERS = [
     Validity(),
@@ -34,12 +56,17 @@ FILTERS = [
     Redundancy(molecule_by="inchikey", hydrogens=True, mirror=True),
     Redundancy(descriptor=0.02),
     Redundancy(descriptor=0.3, descriptor_kind="morgan", known_molecules="reject"),
+    Uncertainty(model=Spread()),
+    Uncertainty(model=Spread(), least=1.0, most=2.0),
+    Leverage(ridge=1.0, least=0.4),
+    Leverage(features="morgan", ridge=0.5, most=0.9),
 ]
 SELECTORS = [Random(), Stratified()] + [
     kind(features=features)
-    for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus)
+    for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus, TargetDesign)
     for features in ("distances", "morgan")
 ]
+SELECTORS += [TopUncertainty(model=Spread()), Mixture(), Mixture(parts=(DOptimal(), Stratified()), shares=(1, 3))]
 each_filter = pytest.mark.parametrize("judge", FILTERS, ids=str)
 each_selector = pytest.mark.parametrize("selector", SELECTORS, ids=str)
 
@@ -80,11 +107,22 @@ def moved(rows: Structures, seed: int) -> Structures:
 @each_filter
 def test_a_filter_is_its_configuration(judge: Filter) -> None:
     assert isinstance(judge, Filter)
-    fields = json.loads(json.dumps(dataclasses.asdict(judge)))  # type: ignore[call-overload]
-    again = type(judge)(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
-    assert again == judge
+    plain = json.loads(json.dumps(specification(judge, REGISTERED_FILTERS)))
+    assert build(REGISTERED_FILTERS, plain, "filter") == judge
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(judge, dataclasses.fields(judge)[0].name, None)  # type: ignore[arg-type]
+
+
+def test_every_registered_part_is_here() -> None:
+    assert {judge.name for judge in FILTERS} == set(REGISTERED_FILTERS)
+    assert {selector.name for selector in SELECTORS} == set(REGISTERED_SELECTORS)
+
+
+@each_selector
+def test_a_selector_is_its_configuration(selector: Selector) -> None:
+    plain = json.loads(json.dumps(specification(selector, REGISTERED_SELECTORS)))
+    assert build(REGISTERED_SELECTORS, plain, "selector") == selector
+    assert pickle.loads(pickle.dumps(selector)) == selector
 
 
 @each_filter
