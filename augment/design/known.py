@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.filters.design.selectors import check_ridge
 from molaug.filters.features import Features
-from molaug.filters.information import SHARE, Information
+from molaug.filters.information import Information
 from molaug.structures import Structures
 
 
@@ -42,8 +43,7 @@ def known_information(batches: Iterable[Structures], features: Features, ridge: 
     >>> known_information([rows], Distances()).n
     1
     """
-    if not SHARE <= ridge <= 1:
-        raise ValueError(f"ridge is {ridge}; expected a share from {SHARE:g} to 1")
+    check_ridge(ridge)
     seen = _vectors(batches, features)
     known = Information.of(seen)
     if not known.n:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from molaug.design.known import check
 from molaug.filters.design.elimination import eliminate
 from molaug.filters.design.feasibility import Feasibility, feasibility
+from molaug.filters.design.selectors import check_ridge
 from molaug.filters.features import Features
-from molaug.filters.information import SHARE, Information
+from molaug.filters.information import Information
 from molaug.filters.selection import ranking
 from molaug.pruning.cost import PredictedCost
 from molaug.pruning.measured import MeasuredCost, measured_cost
@@ -195,8 +196,7 @@ def prune(
     """
     if not 0 < keep < 1:
         raise ValueError(f"keep is {keep}; expected a share between 0 and 1")
-    if not SHARE <= ridge <= 1:
-        raise ValueError(f"ridge is {ridge}; expected a share from {SHARE:g} to 1")
+    check_ridge(ridge)
     if draws < 1:
         raise ValueError(f"draws is {draws}; expected at least 1")
     describe: Features = build(FEATURES, features, "features")
