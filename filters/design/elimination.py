@@ -8,8 +8,9 @@ from scipy.linalg import cholesky, solve_triangular
 
 from molaug.filters.information import Information
 
-#: Rows that are brought up to date and compared with one another at a time.
-_POOL = 1024
+#: Numbers in the rows that are brought up to date and compared with one another at a time: they stay in the cache.
+_NUMBERS = 2**18
+_POOL = 1024  # rows at most, to begin with
 
 #: Leverages that differ by less than this share are equal: then the first row goes.
 _EQUAL = 1e-9
@@ -66,7 +67,7 @@ def eliminate(features: ArrayLike, ridge: float, n: int) -> NDArray[np.intp]:
     bounds = np.einsum("nd,nd->n", rows, rows)  # lower bounds of fᵀM⁻¹f
     matrix = np.eye(rows.shape[1])
     removed: list[NDArray[np.intp]] = []
-    left, size = n, _POOL
+    left, size = n, min(max(_NUMBERS // rows.shape[1], 128), _POOL)
     while left:
         there = len(rows) - (n - left)
         pool, limit = _smallest(bounds, min(size, there), there)
