@@ -213,13 +213,17 @@ class Augmenter:
         generators = tuple(self._generator(spec) for spec in self.generators)
         if self.base is None and (needing := [part.name for part, _ in generators if part.needs_parents]):
             raise ConfigurationError(f"there is no base, and {', '.join(needing)} needs parents; give a base")
+        filters = tuple(registry.build(registry.FILTERS, spec, "filter") for spec in self.filters)
+        select = registry.build(registry.SELECTORS, self.select, "selector")
+        for part, kind in [*((judge, "filter") for judge in filters), (select, "selector")]:
+            registry.check(part, f"{kind} {part.name}")  # what it lacks stops here, not when proposals are made
         return Plan(
             base=base,
             max_heavy=self.max_heavy,
             max_parents=self._max_parents(),
             generators=generators,
-            filters=tuple(registry.build(registry.FILTERS, spec, "filter") for spec in self.filters),
-            select=registry.build(registry.SELECTORS, self.select, "selector"),
+            filters=filters,
+            select=select,
             budget=self.budget,
             relax=self._relaxation(),
             label=labeller,
@@ -343,11 +347,7 @@ class Augmenter:
                 Method.of(generator.calculator).check()
             except ValueError as error:
                 raise ConfigurationError(f"generator {generator.name}: {error}") from error
-        if callable(check := getattr(generator, "check", None)):  # likewise, of a generator that can tell
-            try:
-                check()
-            except (ValueError, OSError) as error:
-                raise ConfigurationError(f"generator {generator.name}: {error}") from error
+        registry.check(generator, f"generator {generator.name}")  # likewise, of a generator that can tell
         return generator, n
 
     def _max_parents(self) -> int | None:

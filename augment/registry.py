@@ -220,6 +220,33 @@ def instantiate(part: Any, options: Any, what: str) -> Any:
         raise ConfigurationError(f"{what}: {error}") from error
 
 
+def check(part: Any, what: str) -> None:
+    """Ask a part, and the parts that it is made of, whether what they need is there.
+
+    Parameters
+    ----------
+    part
+        Any; those without a method ``check`` need nothing.
+    what
+        How the errors call it.
+
+    Raises
+    ------
+    ConfigurationError
+        If a checkpoint or a file is missing, or cannot do what is asked for.
+    """
+    if callable(checked := getattr(part, "check", None)):
+        try:
+            checked()
+        except (ValueError, OSError, KeyError) as error:
+            raise ConfigurationError(f"{what}: {error.args[0] if isinstance(error, KeyError) else error}") from error
+    if dataclasses.is_dataclass(part):
+        for name, nested in _hints(type(part))[1].items():
+            value = getattr(part, name)
+            for one in value if nested.many else [value]:
+                check(one, what)
+
+
 def specification(part: Any, known: Mapping[str, str]) -> dict[str, Any]:
     """Return what :func:`build` makes the part from: every option with its value.
 

@@ -40,7 +40,8 @@ from molaug.structures.hashing import content_key, stream
 #: What the verdicts of a filter may be asked not to depend on.
 Invariance = Literal["motion", "permutation"]
 
-#: Scores may differ by so much between copies of one structure that are moved or renumbered.
+#: Scores may differ by so much between copies of one structure that are moved or renumbered, or judged alone: the last
+#: digits of a network depend on what it works on at the same time.
 SCORE_TOLERANCE = 1e-6
 
 #: Runs shorter than this, in s, are too short to tell a stream from a list.
@@ -131,7 +132,8 @@ def check_filter(
     _judged(bound.judge(odd), odd)
     if judge.stateless:
         alone = [judge.bound([]).judge(candidates.slice(k, k + 1)) for k in range(len(candidates))]
-        _same_verdicts(_joined(alone), verdicts, "statelessness", "judged alone and without a base, rows differed")
+        text = "judged alone and without a base, rows differed"
+        _same_verdicts(_joined(alone), verdicts, "statelessness", text, SCORE_TOLERANCE)
     for kind in invariant_to:
         copy = _moved(candidates) if kind == "motion" else _permuted(candidates)
         found = judge.bound([base]).judge(copy)
