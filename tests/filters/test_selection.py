@@ -1,14 +1,12 @@
-"""Selectors: at random, in turn, farthest first."""
+"""Selectors: at random, in turn."""
 
 from __future__ import annotations
 
 from collections import Counter
 
 import numpy as np
-import pytest
 
-from molaug.filters import FarthestPoint, Random, Stratified
-from molaug.filters.redundancy.descriptor import distance_histograms
+from molaug.filters import Random, Stratified
 from molaug.structures import Structures
 
 NONE = Structures.empty()
@@ -42,23 +40,3 @@ def test_strata_take_turns_until_they_are_empty() -> None:
     origins = rows.take(Stratified().select(rows, 20, base=NONE, seed=0)).column("origin")
     assert origins[:10] == ["amons", "modes"] * 5
     assert origins[10:] == ["modes"] * 10
-
-
-@pytest.mark.parametrize("search", ["exact", "faiss"])
-def test_farthest_points_are_those_of_brute_force(search: str) -> None:
-    if search == "faiss":
-        pytest.importorskip("faiss")
-    rows, base = diatomics(30), diatomics(3, seed=1)
-    v, b = distance_histograms(rows).astype(float), distance_histograms(base).astype(float)
-    known = list(b)
-    chosen = FarthestPoint(search=search).select(rows, 8, base=base, seed=0)  # type: ignore[arg-type]
-    for k in chosen:
-        gaps = np.array([min(np.linalg.norm(x - y) for y in known) for x in v])
-        assert gaps[k] == pytest.approx(gaps.max(), abs=1e-3)
-        known.append(v[k])
-
-
-def test_rows_without_features_come_last() -> None:
-    bare = Structures.from_arrays([[6, 1, 1, 1, 1]], None, smiles=["C"])
-    rows = Structures.concat([bare, diatomics(4)])
-    assert FarthestPoint().select(rows, 5, base=NONE, seed=0)[-1] == 0
