@@ -149,6 +149,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--draws", type=int, default=5, metavar="N", help="random removals beside (default: %(default)s)")
     sub.add_argument("--measure", action="store_true", help="also train regressions on what is kept and compare errors")
     sub.add_argument("--level", help="level of theory of the energies for --measure, if there are several")
+    sub.add_argument(
+        "--split",
+        choices=("molecule", "structure"),
+        default="molecule",
+        help="what --measure holds out as a whole (default: %(default)s)",
+    )
     sub.add_argument("--seeds", type=int, default=5, metavar="N", help="test parts of --measure (default: %(default)s)")
     sub.add_argument("--seed", type=int, default=0, help="of these and of random removals (default: %(default)s)")
     sub.add_argument("--out", required=True, help="folder for kept.parquet, removed.parquet and report.json")

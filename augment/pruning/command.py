@@ -29,6 +29,7 @@ def prune_command(arguments: Namespace) -> int:
         draws=arguments.draws,
         measure=arguments.measure,
         level=arguments.level,
+        split=arguments.split,
         seeds=arguments.seeds,
         seed=arguments.seed,
     )

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,9 @@ from molaug.pruning.measured import MeasuredCost, measured_cost
 from molaug.registry import FEATURES, Spec, build, specification
 from molaug.structures import Structures
 from molaug.structures.datasets import Dataset, open_dataset
+
+#: What is held out as a whole.
+Split = Literal["molecule", "structure"]
 
 _BATCH = 4096
 
@@ -143,6 +146,7 @@ def prune(
     draws: int = 5,
     measure: bool = False,
     level: str | None = None,
+    split: Split = "molecule",
     seeds: int = 5,
     seed: int = 0,
 ) -> Pruned:
@@ -167,6 +171,9 @@ def prune(
         Also train regressions on the energies, see :func:`molaug.pruning.measured_cost`.
     level
         Level of theory of these energies; by default that of all rows, which must then be one.
+    split
+        What is held out as a whole in this measurement: ``molecule``, by its SMILES or else its formula; or
+        ``structure``, each by itself, for many geometries of few molecules.
     seeds
         Test parts of this measurement.
     seed
@@ -196,6 +203,8 @@ def prune(
     """
     if not 0 < keep < 1:
         raise ValueError(f"keep is {keep}; expected a share between 0 and 1")
+    if split not in get_args(Split):
+        raise ValueError(f"split is {split!r}; expected {' or '.join(map(repr, get_args(Split)))}")
     check_ridge(ridge)
     if draws < 1:
         raise ValueError(f"draws is {draws}; expected at least 1")
@@ -217,7 +226,7 @@ def prune(
     of_kept = Information.of(np.delete(vectors, removed, axis=0), known.ridge)
     ids = rows.take(judged).ids
     draws_removed = [ranking(ids, seed, f"prune/{draw}")[:n_removed] for draw in range(draws)]
-    measured = _measured(rows.take(judged), vectors, keep, ridge, level, seeds, seed) if measure else None
+    measured = _measured(rows.take(judged), vectors, keep, ridge, level, split, seeds, seed) if measure else None
     stays = np.ones(len(rows), dtype=bool)
     stays[judged[removed]] = False
     return Pruned(
@@ -261,6 +270,7 @@ def _measured(
     keep: float,
     ridge: float,
     level: str | None,
+    split: Split,
     seeds: int,
     seed: int,
 ) -> MeasuredCost:
@@ -284,7 +294,7 @@ def _measured(
         vectors[which],
         atoms,
         chosen.array("energy"),
-        _molecules(chosen, atoms),
+        _molecules(chosen, atoms) if split == "molecule" else chosen.ids,
         keep=keep,
         ridge=ridge,
         seeds=seeds,

@@ -99,6 +99,9 @@ def test_the_measurement_is_of_rows_with_labels(rows: Structures) -> None:
     assert found.measured.level == "gfn2-xtb"
     assert found.measured.n_train + found.measured.n_test == 60
     assert "leverage / random" in found.text()
+    by_structure = prune(rows, keep=0.5, measure=True, seeds=2, split="structure")
+    assert by_structure.measured is not None
+    assert by_structure.measured.n_test < found.measured.n_test  # a tenth of the rows, and not of three molecules
     with pytest.raises(ValueError, match=r"energies of 0 levels \(none\) where level 'b3lyp' was asked for"):
         prune(rows, measure=True, level="b3lyp")
     two = rows.with_columns({"level": ["gfn2-xtb"] * 30 + ["b3lyp"] * 32})
@@ -135,6 +138,7 @@ def test_any_features_do(rows: Structures) -> None:
         ({"keep": 0.001}, "expected that at least one goes and one stays"),
         ({"ridge": 0.0}, "ridge is 0.0"),
         ({"draws": 0}, "draws is 0"),
+        ({"split": "atom"}, "split is 'atom'"),
     ],
 )
 def test_what_cannot_be_is_told(rows: Structures, options: dict[str, float], message: str) -> None:
