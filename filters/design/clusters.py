@@ -172,7 +172,7 @@ class _Nearest:
         limit = np.zeros(cluster)
         limit[centres] = 0.25 * (apart - self.margin)
         which = np.flatnonzero(self.square > limit[self.owner])
-        along = (self.rows @ row)[which] if 2 * len(which) > len(self.rows) else self.rows[which] @ row
+        along = (self.rows @ row)[which] if 4 * len(which) > len(self.rows) else self.rows[which] @ row
         least = self.lengths[which] + (own - self.margin) - 2.0 * along
         return which[least < self.square[which]]
 
