@@ -207,6 +207,76 @@ def steps(
     return _svg(width, height, parts, title)
 
 
+def against_diagonal(
+    series: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]],
+    title: str,
+    across: str,
+    up: str,
+    low: float = 0.0,
+    high: float = 1.0,
+    size: int = 240,
+) -> str:
+    """Draw lines through points in a square, and the diagonal on which they should lie.
+
+    Parameters
+    ----------
+    series
+        Two at most: places across and up by name, shape (n_points,) each; what lies outside is left out.
+    title
+        What is drawn.
+    across
+        What is measured from left to right.
+    up
+        What is measured from below.
+    low
+        Of both axes.
+    high
+        Of both axes.
+    size
+        Of the drawing, in pixels.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element.
+
+    Examples
+    --------
+    >>> half = np.array([0.0, 0.5, 1.0])
+    >>> against_diagonal({"all": (half, half)}, "calibration", "expected", "observed").count("<circle")
+    3
+    """
+    left, bottom, top = 44, 36, 10
+    side = size - left - top
+    span = (high - low) or 1.0
+    parts = [
+        f'<rect x="{left}" y="{top}" width="{side}" height="{size - bottom - top}" fill="none" stroke="#e3e7ec"/>',
+        f'<line x1="{left}" y1="{size - bottom}" x2="{left + side}" y2="{top}" stroke="{LOST[2]}" stroke-width="1"/>',
+    ]
+    for s, (name, (xs, ys)) in enumerate(series.items()):
+        inside = (xs >= low) & (xs <= high) & (ys >= low) & (ys <= high)
+        points = [
+            (left + side * (x - low) / span, size - bottom - (size - bottom - top) * (y - low) / span)
+            for x, y in zip(xs[inside].tolist(), ys[inside].tolist(), strict=True)
+        ]
+        colour = SERIES[::-1][s]
+        line = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="1.5"><title>{escape(name)}</title>'
+            "</polyline>"
+        )
+        parts += [f'<circle cx="{x:.2f}" cy="{y:.2f}" r="2.5" fill="{colour}"/>' for x, y in points]
+    parts += [
+        f'<text x="{left}" y="{size - 22}" text-anchor="middle" {_FONT}>{low:.3g}</text>',
+        f'<text x="{left + side}" y="{size - 22}" text-anchor="end" {_FONT}>{high:.3g}</text>',
+        f'<text x="{left - 5}" y="{top + 9}" text-anchor="end" {_FONT}>{high:.3g}</text>',
+        f'<text x="{left + side / 2:.2f}" y="{size - 6}" text-anchor="middle" {_FONT}>{escape(across)}</text>',
+    ]
+    middle = f'transform="translate(12 {(size - bottom + top) / 2:.2f}) rotate(-90)"'
+    parts.append(f'<text {middle} text-anchor="middle" {_FONT}>{escape(up)}</text>')
+    return _svg(size, size, parts, title)
+
+
 def _axis(left: int, top: int, tall: int, inner: int, highest: float) -> list[str]:
     parts = []
     for share in (0.0, 0.5, 1.0):

@@ -7,30 +7,50 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molaug.potentials.data import Labelled, LabelledData
+    from molaug.potentials.heads import Head
+    from molaug.potentials.models import Committee, PotentialModel
+    from molaug.potentials.outside import OutsideFeatures, OutsidePotential
     from molaug.potentials.potential import Potential, Prediction
     from molaug.potentials.prediction import Predicted, predict
+    from molaug.potentials.regressors import KernelRidge, Regressor, SparseGaussianProcess
     from molaug.potentials.training import PotentialTraining
     from molaug.potentials.uncertain import Uncertain, UncertainPotential
 
 _HOMES = {
+    "Committee": "molaug.potentials.models",
+    "Head": "molaug.potentials.heads",
+    "KernelRidge": "molaug.potentials.regressors",
     "Labelled": "molaug.potentials.data",
     "LabelledData": "molaug.potentials.data",
+    "OutsideFeatures": "molaug.potentials.outside",
+    "OutsidePotential": "molaug.potentials.outside",
     "Potential": "molaug.potentials.potential",
+    "PotentialModel": "molaug.potentials.models",
     "PotentialTraining": "molaug.potentials.training",
     "Predicted": "molaug.potentials.prediction",
     "Prediction": "molaug.potentials.potential",
+    "Regressor": "molaug.potentials.regressors",
+    "SparseGaussianProcess": "molaug.potentials.regressors",
     "Uncertain": "molaug.potentials.uncertain",
     "UncertainPotential": "molaug.potentials.uncertain",
     "predict": "molaug.potentials.prediction",
 }
 
 __all__ = [
+    "Committee",
+    "Head",
+    "KernelRidge",
     "Labelled",
     "LabelledData",
+    "OutsideFeatures",
+    "OutsidePotential",
     "Potential",
+    "PotentialModel",
     "PotentialTraining",
     "Predicted",
     "Prediction",
+    "Regressor",
+    "SparseGaussianProcess",
     "Uncertain",
     "UncertainPotential",
     "predict",

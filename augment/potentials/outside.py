@@ -194,7 +194,7 @@ class OutsideFeatures:
             Whether there is one, shape (n,).
         """
         found = predict(self.model, rows).features
-        there: NDArray[np.bool_] = np.isfinite(found).all(1)
+        there = np.asarray(np.isfinite(found).all(1))
         vectors = np.where(there[:, None], found, 0.0)
         if self.average:
             vectors /= np.maximum(vectors[:, -1:], 1.0)
