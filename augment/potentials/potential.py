@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -160,10 +161,9 @@ class Potential(nn.Module):  # type: ignore[misc]
         Prediction
             Of all structures.
         """
-        with (
-            torch.inference_mode(torch.is_inference_mode_enabled() and not forces),
-            torch.set_grad_enabled(forces or torch.is_grad_enabled()),
-        ):
+        graded = forces or torch.is_grad_enabled()  # asked before, as leaving inference mode turns gradients on
+        leaving = torch.inference_mode(False) if forces and torch.is_inference_mode_enabled() else nullcontext()
+        with leaving, torch.set_grad_enabled(graded):
             if forces:  # what was made in inference mode, as in a validation of Lightning's, knows no derivatives
                 numbers, positions, batch = (t.clone() if t.is_inference() else t for t in (numbers, positions, batch))
                 if not positions.requires_grad:

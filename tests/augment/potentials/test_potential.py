@@ -75,6 +75,12 @@ def test_forces_are_there_in_inference_mode_too(potential: Potential) -> None:
     torch.testing.assert_close(found.forces, expected.forces)
 
 
+def test_without_gradients_nothing_is_kept_for_them(potential: Potential) -> None:
+    assert potential(Z, X, BATCH).features.requires_grad
+    with torch.no_grad():
+        assert not potential(Z, X, BATCH).features.requires_grad
+
+
 def test_forces_leave_positions_and_the_mode_as_they_are(potential: Potential) -> None:
     with torch.no_grad():
         found = potential(Z, X, BATCH, forces=True)
