@@ -55,7 +55,7 @@ class PotentialTraining(Scheduled):
         Last layers of an ensemble.
     evidence_weight
         λ of evidential regression: how much evidence is punished where errors are large, in units of the scale. That
-        is 0.07 eV on QM9, where 0.03 is the 0.4 per eV of PhysNet-DER.
+        is 0.07 eV on QM9, where the 0.4 per eV of PhysNet-DER are 0.03.
     likelihood_from
         Share of the training after which the likelihood trains the energies too; 1 is never.
 
@@ -83,7 +83,7 @@ class PotentialTraining(Scheduled):
         force_weight: float = 1.0,
         head: Kind = "plain",
         members: int = 16,
-        evidence_weight: float = 0.03,
+        evidence_weight: float = 0.1,
         likelihood_from: float = 0.5,
     ) -> None:
         super().__init__()
