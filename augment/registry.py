@@ -38,6 +38,7 @@ SELECTORS: Mapping[str, str] = MappingProxyType(
         "d-optimal": "molaug.filters.design.selectors:DOptimal",
         "largest-cluster": "molaug.filters.design.selectors:LargestCluster",
         "k-means++": "molaug.filters.design.selectors:KMeansPlusPlus",
+        "facility-location": "molaug.filters.design.selectors:FacilityLocation",
         "target": "molaug.filters.design.selectors:TargetDesign",
         "top-uncertainty": "molaug.filters.uncertainty.selector:TopUncertainty",
         "mixture": "molaug.filters.mixture:Mixture",
@@ -47,6 +48,7 @@ FEATURES: Mapping[str, str] = MappingProxyType(
     {
         "distances": "molaug.filters.features:Distances",
         "morgan": "molaug.filters.features:Morgan",
+        "environments": "molaug.filters.environments:Environments",
         "potential": "molaug.potentials.features:PotentialFeatures",
     }
 )

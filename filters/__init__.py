@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molaug.filters.design.filter import Leverage
-    from molaug.filters.design.selectors import DOptimal, FarthestPoint, KMeansPlusPlus, LargestCluster, TargetDesign
+    from molaug.filters.design.selectors import (
+        DOptimal,
+        FacilityLocation,
+        FarthestPoint,
+        KMeansPlusPlus,
+        LargestCluster,
+        TargetDesign,
+    )
+    from molaug.filters.environments import Environments
     from molaug.filters.filter import BoundFilter, Filter, Selector, Verdicts
     from molaug.filters.mixture import Mixture
     from molaug.filters.redundancy import MoleculeIndex, Redundancy, load_index
@@ -19,6 +27,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "BoundFilter": "molaug.filters.filter",
     "DOptimal": "molaug.filters.design.selectors",
+    "Environments": "molaug.filters.environments",
+    "FacilityLocation": "molaug.filters.design.selectors",
     "FarthestPoint": "molaug.filters.design.selectors",
     "Filter": "molaug.filters.filter",
     "KMeansPlusPlus": "molaug.filters.design.selectors",
@@ -41,6 +51,8 @@ _HOMES = {
 __all__ = [
     "BoundFilter",
     "DOptimal",
+    "Environments",
+    "FacilityLocation",
     "FarthestPoint",
     "Filter",
     "KMeansPlusPlus",

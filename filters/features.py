@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.filters.redundancy.descriptor import Descriptor, describe
+from molaug.filters.environments import Environments
+from molaug.filters.redundancy.descriptor import describe
 from molaug.structures import Structures
+
+#: Features that have a name of their own here; others come as objects.
+FeatureName = Literal["distances", "morgan", "environments"]
 
 
 @runtime_checkable
@@ -115,13 +119,13 @@ class Morgan:
         return describe(rows, "morgan")
 
 
-def features_of(given: Features | Descriptor) -> Features:
-    """Return features that are given as an object or by the name of a descriptor.
+def features_of(given: Features | FeatureName) -> Features:
+    """Return features that are given as an object or by name.
 
     Parameters
     ----------
     given
-        An object, ``"distances"`` or ``"morgan"``.
+        An object, ``"distances"``, ``"morgan"`` or ``"environments"``.
 
     Returns
     -------
@@ -141,10 +145,10 @@ def features_of(given: Features | Descriptor) -> Features:
     Morgan()
     """
     if isinstance(given, str):
-        for kind in (Distances(), Morgan()):
+        for kind in (Distances(), Morgan(), Environments()):
             if kind.name == given:
                 return kind
-        expected = " or ".join(map(repr, get_args(Descriptor)))
+        expected = " or ".join(map(repr, get_args(FeatureName)))
         raise ValueError(f"features {given!r}; expected {expected}, or an object such as a potential's features")
     if not isinstance(given, Features):
         raise TypeError(f"features are {given!r}; expected a name, or an object of the protocol Features")

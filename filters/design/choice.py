@@ -9,9 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.filters.features import Features, features_of
+from molaug.filters.features import FeatureName, Features, features_of
 from molaug.filters.filter import Selector
-from molaug.filters.redundancy.descriptor import Descriptor
 from molaug.filters.selection import check_budget, ranking
 from molaug.structures import Structures
 
@@ -28,7 +27,7 @@ class FeatureSelector(Selector, Protocol):
     """
 
     @property
-    def features(self) -> Features | Descriptor:
+    def features(self) -> Features | FeatureName:
         """What it looks at."""
         ...
 
@@ -73,7 +72,7 @@ class Described:
     there: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, batches: Iterable[Structures], features: Features | Descriptor) -> Described:
+    def of(cls, batches: Iterable[Structures], features: Features | FeatureName) -> Described:
         """Describe rows in a stream; only their ids and vectors stay in memory.
 
         Parameters

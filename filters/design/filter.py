@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from molaug.filters.design.choice import Described
 from molaug.filters.design.selectors import check_ridge
-from molaug.filters.features import Features, features_of
+from molaug.filters.features import FeatureName, Features, features_of
 from molaug.filters.filter import Verdicts
 from molaug.filters.information import Information, rank_one
 from molaug.filters.limits import check_limits, limited
-from molaug.filters.redundancy.descriptor import Descriptor
 from molaug.structures import Structures
 
 
@@ -55,7 +54,7 @@ class Leverage:
     [False, False, True]
     """
 
-    features: Features | Descriptor = "distances"
+    features: Features | FeatureName = "distances"
     least: float | None = None
     most: float | None = None
     ridge: float = 1e-4

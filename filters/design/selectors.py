@@ -8,14 +8,16 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.filters.design.axes import check_axes, on_axes
 from molaug.filters.design.choice import select_by_features
 from molaug.filters.design.clusters import kmeans_pp, lcmd
+from molaug.filters.design.facility import facility_location
 from molaug.filters.design.farthest import farthest
 from molaug.filters.design.greedy import greedy_d
 from molaug.filters.design.target import greedy_target
-from molaug.filters.features import Features, features_of
+from molaug.filters.features import FeatureName, Features, features_of
 from molaug.filters.information import SHARE, Information
-from molaug.filters.redundancy.descriptor import Descriptor, Neighbours, Search
+from molaug.filters.redundancy.descriptor import Neighbours, Search
 from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
 from molaug.structures.hashing import derived_seed
@@ -51,7 +53,7 @@ class FarthestPoint:
     [2]
     """
 
-    features: Features | Descriptor = "distances"
+    features: Features | FeatureName = "distances"
     search: Search = "exact"
 
     def __post_init__(self) -> None:
@@ -105,7 +107,7 @@ class DOptimal:
     [2]
     """
 
-    features: Features | Descriptor = "distances"
+    features: Features | FeatureName = "distances"
     ridge: float = 1e-4
 
     def __post_init__(self) -> None:
@@ -137,11 +139,16 @@ class LargestCluster:
     ----------
     features
         ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
+    whitening
+        Distances are measured on the principal axes, each divided by this power of its spread: 0 as they are, 1 all
+        axes alike.
+    axes
+        Principal axes that are looked at.
 
     Raises
     ------
     ValueError
-        If the features are unknown.
+        If the features are unknown or an option is out of its range.
 
     References
     ----------
@@ -154,10 +161,13 @@ class LargestCluster:
     [2]
     """
 
-    features: Features | Descriptor = "distances"
+    features: Features | FeatureName = "distances"
+    whitening: float = 0.5
+    axes: int = 128
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", features_of(self.features))
+        check_axes(self.axes, self.whitening)
 
     @property
     def name(self) -> str:
@@ -170,7 +180,66 @@ class LargestCluster:
 
     def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
         """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
-        return lcmd(rows, known, n)
+        candidates, base = on_axes(rows, known, axes=self.axes, whitening=self.whitening)
+        return lcmd(candidates, base, n)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FacilityLocation:
+    """Always the candidate that brings all candidates nearest, on the whole, to the base and what was chosen.
+
+    It takes the middle of every crowd, the largest crowd first, and what lies apart when crowds are served. Rows that
+    have no features come last.
+
+    Parameters
+    ----------
+    features
+        ``distances`` for geometries, ``morgan`` for graphs, or an object such as a potential's features.
+    axes
+        Principal axes that are looked at.
+    served
+        Candidates, drawn at random, whose distances count; all where there are no more.
+
+    Raises
+    ------
+    ValueError
+        If the features are unknown or a number is below 1.
+
+    References
+    ----------
+    G. Cornuejols, M. L. Fisher and G. L. Nemhauser, doi:10.1287/mnsc.23.8.789.
+
+    Examples
+    --------
+    >>> lengths = (0.7, 0.98, 1.0, 1.02)
+    >>> rows = Structures.from_arrays([[1, 1]] * 4, [[[0, 0, 0], [0, 0, d]] for d in lengths])
+    >>> FacilityLocation().select(rows, 1, base=rows.slice(0, 1), seed=0).tolist()
+    [2]
+    """
+
+    features: Features | FeatureName = "distances"
+    axes: int = 128
+    served: int = 10_000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", features_of(self.features))
+        check_axes(self.axes, 0.0)
+        if self.served < 1:
+            raise ValueError(f"served is {self.served}; expected at least 1")
+
+    @property
+    def name(self) -> str:
+        """Name under which it is registered."""
+        return "facility-location"
+
+    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+        """Return row numbers in the order of choice: see :class:`~molaug.filters.Selector`."""
+        return select_by_features(self, candidates, budget, base, seed)
+
+    def choose(self, rows: NDArray[np.float32], known: NDArray[np.float32], n: int, seed: int) -> NDArray[np.intp]:
+        """Choose among vectors: see :class:`~molaug.filters.design.FeatureSelector`."""
+        candidates, base = on_axes(rows, known, axes=self.axes, whitening=0.0)
+        return facility_location(candidates, base, n, served=self.served)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,7 +269,7 @@ class KMeansPlusPlus:
     2
     """
 
-    features: Features | Descriptor = "distances"
+    features: Features | FeatureName = "distances"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "features", features_of(self.features))
@@ -252,7 +321,7 @@ class TargetDesign:
     True
     """
 
-    features: Features | Descriptor = "distances"
+    features: Features | FeatureName = "distances"
     target: str | None = None
     ridge: float = 1e-4
 

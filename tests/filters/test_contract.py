@@ -14,6 +14,7 @@ from rdkit.Chem import rdDistGeom
 
 from molaug.filters import (
     DOptimal,
+    FacilityLocation,
     FarthestPoint,
     Filter,
     KMeansPlusPlus,
@@ -63,8 +64,8 @@ FILTERS = [
 ]
 SELECTORS = [Random(), Stratified()] + [
     kind(features=features)
-    for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus, TargetDesign)
-    for features in ("distances", "morgan")
+    for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus, FacilityLocation, TargetDesign)
+    for features in ("distances", "morgan", "environments")
 ]
 SELECTORS += [TopUncertainty(model=Spread()), Mixture(), Mixture(parts=(DOptimal(), Stratified()), shares=(1, 3))]
 each_filter = pytest.mark.parametrize("judge", FILTERS, ids=str)
