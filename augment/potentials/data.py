@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -16,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from molaug.generators.learned.like_sizes import LikeSizes
+from molaug.potentials.keeping import kept_path
 from molaug.structures.datasets import open_dataset
 from molaug.structures.split import parts_of_keys, split_keys
 
@@ -145,6 +149,57 @@ class Labelled:
             rejected=dict(rejected),
         )
 
+    def save(self, path: str | Path) -> None:
+        """Write all structures; a file that is half written is never seen.
+
+        Parameters
+        ----------
+        path
+            Ends in ``.npz``; its folder is made if it is not there.
+        """
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {
+            "numbers": self.numbers,
+            "positions": self.positions,
+            "offsets": self.offsets,
+            "energy": self.energy,
+            "keys": self.keys,
+            "about": np.array(json.dumps({"level": self.level, "rejected": self.rejected})),
+        }
+        if self.forces is not None:
+            arrays["forces"] = self.forces
+        partial = path.with_name(f"{path.stem}.{os.getpid()}.partial.npz")
+        np.savez(partial, **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Labelled:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Returns
+        -------
+        Labelled
+            Equal to what was written.
+        """
+        with np.load(path, allow_pickle=False) as arrays:
+            about = json.loads(str(arrays["about"]))
+            return cls(
+                numbers=arrays["numbers"],
+                positions=arrays["positions"],
+                offsets=arrays["offsets"],
+                energy=arrays["energy"],
+                forces=arrays["forces"] if "forces" in arrays.files else None,
+                keys=arrays["keys"],
+                level=about["level"],
+                rejected=about["rejected"],
+            )
+
     @cached_property
     def parts(self) -> NDArray[np.str_]:
         """Part of each structure: ``train`` (four fifths), ``validation`` or ``test``."""
@@ -242,7 +297,7 @@ class LabelledData(LightningDataModule):
     batch_size
         Structures of a step on each device.
     cache
-        Accepted as by every data module; nothing is kept there, as reading is quick.
+        Folder in which the arrays are kept, where the sources are files, so that they need not be read again.
     seed
         Of everything random in a training from the command line.
 
@@ -265,12 +320,18 @@ class LabelledData(LightningDataModule):
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected at least 1")
         self.source, self.level, self.split = source, level, split
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.cache, self.seed = batch_size, cache, seed
 
     @cached_property
     def labelled(self) -> Labelled:
         """All structures."""
-        return Labelled.read(self.source, level=self.level, split=self.split)
+        path = kept_path(self.source, (self.level, self.split), self.cache)
+        if path is not None and path.exists():
+            return Labelled.load(path)
+        labelled = Labelled.read(self.source, level=self.level, split=self.split)
+        if path is not None:
+            labelled.save(path)
+        return labelled
 
     @cached_property
     def train_rows(self) -> NDArray[np.intp]:
