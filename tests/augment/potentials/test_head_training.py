@@ -57,7 +57,7 @@ def fit(labelled: Path, out: Path, *options: str) -> Path:
 
 @pytest.mark.parametrize("head", ["ensemble", "evidential"])
 def test_a_head_learns_where_labels_scatter_and_is_calibrated(head: str, labelled: Path, tmp_path: Path) -> None:
-    epochs = ["--trainer.max_epochs", "30", "--trainer.check_val_every_n_epoch", "30"]
+    epochs = ["--trainer.max_epochs", "16", "--trainer.check_val_every_n_epoch", "16"]
     out = fit(labelled, tmp_path / head, "--model.head", head, "--model.members", "8", *epochs)
     uncertain, known = UncertainPotential.from_pretrained(out), Labelled.read(labelled, split="structure")
     assert uncertain.head is not None
