@@ -20,7 +20,7 @@ import numpy as np
 from scipy.linalg import inv
 from threadpoolctl import threadpool_limits
 
-from molaug.filters.design import ActiveSet, exchange, greedy_d, lcmd
+from molaug.filters.design import ActiveSet, eliminate, exchange, facility_location, farthest, greedy_d, lcmd
 from molaug.filters.information import Information
 
 
@@ -61,6 +61,16 @@ def plain_greedy(rows: np.ndarray, known: Information, n: int) -> list[int]:
         gains -= (whitened @ directions[k]) ** 2
         gains[best] = -np.inf
         chosen.append(best)
+    return chosen
+
+
+def plain_farthest(rows: np.ndarray, n: int) -> list[int]:
+    """Bring all distances up to date after each pick."""
+    lengths = np.einsum("nd,nd->n", rows, rows)
+    squares, chosen = np.full(len(rows), np.inf), [0]
+    for _ in range(n - 1):
+        squares = np.minimum(squares, lengths + lengths[chosen[-1]] - 2 * (rows @ rows[chosen[-1]]))
+        chosen.append(int(squares.argmax()))
     return chosen
 
 
@@ -127,6 +137,24 @@ def main() -> None:
             f"{picks / seconds:,.0f}",
             "1,000 rows of the base",
         )
+        seconds, _ = timed(lambda: facility_location(pool, base[:1000], picks))
+        row("facility location, 10,000 rows served", f"{n:,}", picks, f"{seconds:.1f}", f"{picks / seconds:,.0f}", "")
+        apart, tenth = np.full(n, np.inf), n // 10
+        seconds, _ = timed(lambda: farthest(pool, apart, tenth))
+        row("farthest point, one tenth", f"{n:,}", f"{tenth:,}", f"{seconds:.1f}", f"{tenth / seconds:,.0f}", "")
+        few_picks = tenth // 20
+        naive_seconds, _ = timed(lambda: plain_farthest(pool, few_picks))
+        row(
+            "naive: all distances after each pick",
+            f"{n:,}",
+            f"{few_picks:,}",
+            f"{naive_seconds:.1f}",
+            f"{few_picks / naive_seconds:,.0f}",
+            "",
+        )
+        ridge = Information.of(pool).regularised(1e-6).ridge
+        seconds, _ = timed(lambda: eliminate(pool, ridge, 3 * n // 10))
+        row("elimination of three tenths", f"{n:,}", f"{3 * n // 10:,}", f"{seconds:.1f}", "", "")
         seconds, active = timed(lambda: ActiveSet.of(pool))
         row("MaxVol", f"{n:,}", len(active.rows), f"{seconds:.1f}", "", "")
 
