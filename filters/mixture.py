@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.filters.design.selectors import FarthestPoint
+from molaug.filters.design.selectors import FacilityLocation, TargetDesign
+from molaug.filters.environments import Environments
 from molaug.filters.filter import Selector
-from molaug.filters.selection import Random, check_budget
+from molaug.filters.selection import check_budget
 from molaug.structures import Structures
 
 
@@ -17,9 +18,11 @@ from molaug.structures import Structures
 class Mixture:
     """The rankings of other selectors in turn, so that any budget holds nearly their shares.
 
-    Some candidates at random keep the mean error low while others cover the extremes. The next turn is always that of
-    the selector that is farthest behind its share; what another has taken is passed over. No selector knows what the
-    others have taken.
+    By default half of them come from :class:`~molaug.filters.FacilityLocation`, which keeps the mean error low, and
+    half from :class:`~molaug.filters.TargetDesign`, which cuts the largest errors, both on
+    :class:`~molaug.filters.Environments`: measured on pools of QM9, this loses nothing to random in the mean and takes
+    a tenth off the tail. The next turn is always that of the selector that is farthest behind its share; what another
+    has taken is passed over. No selector knows what the others have taken.
 
     Parameters
     ----------
@@ -37,13 +40,17 @@ class Mixture:
 
     Examples
     --------
+    >>> from molaug.filters import FarthestPoint, Random
     >>> rows = Structures.from_arrays([[1, 1]] * 4, [[[0, 0, 0], [0, 0, d]] for d in (0.7, 0.72, 0.74, 3.0)])
     >>> mixture = Mixture(parts=(FarthestPoint(), Random()), shares=(1, 3))
     >>> 3 in mixture.select(rows, 2, base=rows.slice(0, 1), seed=0)
     True
     """
 
-    parts: tuple[Selector, ...] = (Random(), FarthestPoint())
+    parts: tuple[Selector, ...] = (
+        FacilityLocation(features=Environments()),
+        TargetDesign(features=Environments(average=False)),
+    )
     shares: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Selectors that look at nothing: at random, or in turn over origins; and the order at random that all start from."""
+"""Selectors at random and in turn over origins, and the order at random that all start from."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.filters.filter import Selector
 from molaug.structures import Structures
 from molaug.structures.hashing import stream
 
@@ -38,7 +39,17 @@ class Random:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stratified:
-    """One candidate of each origin in turn, at random within an origin.
+    """One candidate of each origin in turn.
+
+    Parameters
+    ----------
+    within
+        Ranks the candidates of an origin, given the base but not what other origins give; at random by default.
+
+    Raises
+    ------
+    TypeError
+        If it is no selector.
 
     Examples
     --------
@@ -47,6 +58,12 @@ class Stratified:
     >>> sorted(rows.take(picked).column("origin"))
     ['a', 'b']
     """
+
+    within: Selector | None = None
+
+    def __post_init__(self) -> None:
+        if self.within is not None and not isinstance(self.within, Selector):
+            raise TypeError(f"within is {self.within!r}; expected a selector")
 
     @property
     def name(self) -> str:
@@ -59,13 +76,16 @@ class Stratified:
         Rows without an origin are one more stratum, the first. See :class:`~molaug.filters.Selector`.
         """
         check_budget(budget)
-        origins = [origin or "" for origin in candidates.column("origin")]
-        turns: dict[str, int] = {}
-        order = []
+        strata: dict[str, list[int]] = {}
+        origins = candidates.column("origin")
         for row in ranking(candidates.ids, seed, self.name).tolist():
-            turn = turns[origins[row]] = turns.get(origins[row], -1) + 1
-            order.append((turn, origins[row], row))
-        return np.array([row for _, _, row in sorted(order, key=lambda entry: entry[:2])][:budget], dtype=np.int64)
+            strata.setdefault(origins[row] or "", []).append(row)
+        if self.within is not None:
+            for origin, rows in strata.items():
+                chosen = self.within.select(candidates.take(rows), budget, base=base, seed=seed)
+                strata[origin] = [rows[k] for k in chosen.tolist()]
+        order = [(turn, origin, row) for origin, rows in strata.items() for turn, row in enumerate(rows)]
+        return np.array([row for _, _, row in sorted(order)][:budget], dtype=np.int64)
 
 
 def ranking(ids: Sequence[str], seed: int, name: str) -> NDArray[np.int64]:

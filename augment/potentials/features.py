@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.potentials.checkpoint import installed, look_for, placed
 from molaug.structures import Structures
 
 if TYPE_CHECKING:
     from molaug.potentials.potential import Potential
-
-#: What installs everything that potentials need.
-INSTALL = 'pip install "molaug[generate]"'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +42,7 @@ class PotentialFeatures:
     average: bool = True
 
     def __post_init__(self) -> None:
-        if Path(self.checkpoint).is_dir():  # a run may go on from another folder
-            object.__setattr__(self, "checkpoint", str(Path(self.checkpoint).resolve()))
+        object.__setattr__(self, "checkpoint", placed(self.checkpoint))
 
     @property
     def name(self) -> str:
@@ -62,7 +57,7 @@ class PotentialFeatures:
         FileNotFoundError
             If there is none.
         """
-        checkpoint_folder(self.checkpoint, "config.json", '"molaug": "potential"')
+        look_for(self.checkpoint)
 
     def __call__(self, rows: Structures) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the vectors.
@@ -86,13 +81,10 @@ class PotentialFeatures:
         ImportError
             If a package is missing.
         """
-        self.check()
-        try:
+        with installed():
             from molaug.potentials.prediction import predict
 
-            potential = _loaded(str(checkpoint_folder(self.checkpoint, "config.json")))
-        except ModuleNotFoundError as error:
-            raise ImportError(f"a potential needs {error.name}, which is not installed: {INSTALL}") from error
+            potential = _loaded(str(look_for(self.checkpoint)))
         found = predict(potential, rows).features
         there = np.asarray(np.isfinite(found).all(1))
         vectors = np.where(there[:, None], found, 0.0)

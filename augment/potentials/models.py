@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molaug.filters.uncertainty import Scale, ensemble_prediction
-from molaug.generators.learned.checkpoints import checkpoint_folder
 from molaug.isolation import isolated
 from molaug.labels.labeller import Labeller
-from molaug.potentials.features import INSTALL
+from molaug.potentials.checkpoint import installed, look_for, placed
 from molaug.structures import Structures
 from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method
 from molaug.structures.datasets import open_dataset
@@ -52,8 +51,7 @@ class PotentialModel:
     def __post_init__(self) -> None:
         if self.by not in (None, "head", "rigidity"):
             raise ValueError(f"by is {self.by!r}; expected 'head', 'rigidity' or None")
-        if Path(self.checkpoint).is_dir():  # a run may go on from another folder
-            object.__setattr__(self, "checkpoint", str(Path(self.checkpoint).resolve()))
+        object.__setattr__(self, "checkpoint", placed(self.checkpoint))
 
     @property
     def name(self) -> str:
@@ -68,7 +66,7 @@ class PotentialModel:
         FileNotFoundError
             If there is none.
         """
-        checkpoint_folder(self.checkpoint, "config.json", '"molaug": "potential"')
+        look_for(self.checkpoint)
 
     def __call__(self, rows: Structures) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict.
@@ -99,12 +97,11 @@ class PotentialModel:
 
     @cached_property
     def _loaded(self) -> UncertainPotential:
-        self.check()
-        try:
+        look_for(self.checkpoint)
+        with installed():
             from molaug.potentials.uncertain import UncertainPotential
-        except ModuleNotFoundError as error:
-            raise ImportError(f"a potential needs {error.name}, which is not installed: {INSTALL}") from error
-        return UncertainPotential.from_pretrained(self.checkpoint)
+
+            return UncertainPotential.from_pretrained(self.checkpoint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +152,7 @@ class Committee:
             raise ValueError(f"members are {self.members!r}; expected a list of at least two")
         if not (self.factor > 0 and np.isfinite(self.factor)):
             raise ValueError(f"factor is {self.factor}; expected more than 0")
-        given = [str(Path(m).resolve()) if isinstance(m, str) and Path(m).is_dir() else m for m in self.members]
+        given = [placed(member) if isinstance(member, str) else member for member in self.members]
         object.__setattr__(self, "members", tuple(given))
         for member in given:
             if _calculates(member):
@@ -180,7 +177,7 @@ class Committee:
             if _calculates(member):
                 Method.of(member).check()
             else:
-                checkpoint_folder(member, "config.json", '"molaug": "potential"')
+                look_for(member)
 
     def __call__(self, rows: Structures) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Predict.
@@ -246,11 +243,10 @@ class Committee:
         named = {k: member for k, member in enumerate(self.members) if not _calculates(member)}
         if not named:
             return {}
-        try:
+        with installed():
             from molaug.potentials.potential import Potential
-        except ModuleNotFoundError as error:
-            raise ImportError(f"a potential needs {error.name}, which is not installed: {INSTALL}") from error
-        return {k: Potential.from_pretrained(member) for k, member in named.items()}
+
+            return {k: Potential.from_pretrained(member) for k, member in named.items()}
 
     @cached_property
     def _offsets(self) -> list[dict[int, float]]:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
-from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.potentials.checkpoint import look_for
 from molaug.potentials.heads import Head
 from molaug.potentials.networks import NETWORKS, network
 
@@ -225,7 +225,7 @@ class Potential(nn.Module):  # type: ignore[misc]
         ValueError
             If the folder holds another kind of checkpoint.
         """
-        folder = checkpoint_folder(name, CONFIG, '"molaug": "potential"')
+        folder = look_for(name)
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if config.get("molaug") != "potential":
             raise ValueError(f"{folder} holds no potential; expected a folder that molaug fit potential wrote")

@@ -13,9 +13,9 @@ from safetensors.numpy import load_file, save_file
 
 from molaug.filters.information import Information
 from molaug.filters.uncertainty import Rigidity, Scale
-from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.potentials.checkpoint import look_for
 from molaug.potentials.derivatives import force_uncertainty
-from molaug.potentials.potential import CONFIG, Potential
+from molaug.potentials.potential import Potential
 from molaug.potentials.prediction import EnergyModel, Predicted, predict
 from molaug.structures import Structures
 
@@ -236,7 +236,7 @@ class UncertainPotential:
         FileNotFoundError
             If the checkpoint has no rigidity.
         """
-        folder = checkpoint_folder(name, CONFIG, '"molaug": "potential"')
+        folder = look_for(name)
         if not (folder / RIGIDITY).is_file():
             raise FileNotFoundError(
                 f"{folder} holds a potential without {RIGIDITY}; molaug fit potential writes it where there is a "

@@ -68,6 +68,7 @@ SELECTORS = [Random(), Stratified()] + [
     for features in ("distances", "morgan", "environments")
 ]
 SELECTORS += [TopUncertainty(model=Spread()), Mixture(), Mixture(parts=(DOptimal(), Stratified()), shares=(1, 3))]
+SELECTORS += [Stratified(within=LargestCluster())]
 each_filter = pytest.mark.parametrize("judge", FILTERS, ids=str)
 each_selector = pytest.mark.parametrize("selector", SELECTORS, ids=str)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 
-from molaug.filters import Random, Stratified
+from molaug.filters import FarthestPoint, Random, Stratified
 from molaug.structures import Structures
 
 NONE = Structures.empty()
@@ -40,3 +41,19 @@ def test_strata_take_turns_until_they_are_empty() -> None:
     origins = rows.take(Stratified().select(rows, 20, base=NONE, seed=0)).column("origin")
     assert origins[:10] == ["amons", "modes"] * 5
     assert origins[10:] == ["modes"] * 10
+
+
+def test_within_an_origin_a_selector_ranks() -> None:
+    rows = diatomics(40)
+    order = Stratified(within=FarthestPoint()).select(rows, 40, base=NONE, seed=3).tolist()
+    assert sorted(order) == list(range(40))
+    for origin in ("amons", "modes"):
+        mine = [k for k, name in enumerate(rows.column("origin")) if name == origin]
+        ranked = FarthestPoint().select(rows.take(mine), len(mine), base=NONE, seed=3)
+        assert [k for k in order if k in mine] == [mine[k] for k in ranked.tolist()]
+    assert Stratified(within=FarthestPoint()).select(rows, 7, base=NONE, seed=3).tolist() == order[:7]
+
+
+def test_what_ranks_within_an_origin_must_be_a_selector() -> None:
+    with pytest.raises(TypeError, match="within is 'random'; expected a selector"):
+        Stratified(within="random")  # type: ignore[arg-type]
