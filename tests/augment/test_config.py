@@ -88,7 +88,11 @@ def test_a_file_of_something_else_is_told(text: str, message: str, tmp_path: Pat
     ],
     ids=str,
 )
-def test_what_is_resolved_reads_back_as_itself(select: Any, tmp_path: Path) -> None:
+def test_what_is_resolved_reads_back_as_itself(select: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = tmp_path / "checkpoints" / "mine"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "config.json").write_text('{"molaug": "potential"}')  # a plan looks whether it is there
+    monkeypatch.setenv("MOLAUG_CHECKPOINTS", str(checkpoint.parent))
     given = Augmenter(
         base="g2",
         generators=[{"conformers": {"n": 3, "prune_rms": 0.2}}, {"amons": {"max_heavy": 5}}],
