@@ -161,7 +161,10 @@ class Kept:
 
     def __init__(self, features: Features, rows: Structures) -> None:
         self.name, self.places = features.name, {row_id: k for k, row_id in enumerate(rows.ids)}
+        start = time.perf_counter()
         self.vectors, self.there = features(rows)
+        seconds = time.perf_counter() - start
+        print(f"{self.name}: {len(rows) / seconds:,.0f} molecules/s", flush=True)
 
     def __call__(self, rows: Structures) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return those of some rows."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from molaug.design.known import check, known_information
+from molaug.design.known import known_information
 from molaug.filters.design.feasibility import Feasibility, feasibility
 from molaug.filters.features import Features
-from molaug.registry import FEATURES, Spec, build
+from molaug.registry import FEATURES, Spec, build, check
 from molaug.structures.datasets import open_dataset
 
 
@@ -44,7 +44,7 @@ def judge_feasibility(
     3
     """
     describe: Features = build(FEATURES, features, "features")
-    check(describe)
+    check(describe, "features")
     known = known_information(_opened(source).batches(), describe, ridge)
     if target is None:
         return feasibility(known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,19 +51,6 @@ def known_information(batches: Iterable[Structures], features: Features, ridge: 
             "know their elements"
         )
     return known.regularised(ridge)
-
-
-def check(part: Any) -> None:
-    """Let a part look for what it needs, where it can, before rows are read.
-
-    Parameters
-    ----------
-    part
-        Features or a model.
-    """
-    look = getattr(part, "check", None)
-    if look is not None:
-        look()
 
 
 def _vectors(batches: Iterable[Structures], features: Features) -> Iterator[NDArray[np.float32]]:

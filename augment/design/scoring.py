@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from molaug.design.known import check, known_information
+from molaug.design.known import known_information
 from molaug.filters.features import Features
 from molaug.filters.uncertainty.model import UncertainModel
 from molaug.filters.uncertainty.reliability import Reliability, reliability
-from molaug.registry import FEATURES, MODELS, Spec, build
+from molaug.registry import FEATURES, MODELS, Spec, build, check
 from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
 
@@ -73,8 +73,8 @@ def score(
         raise ValueError("neither a model nor features are given; expected at least one")
     asked: UncertainModel | None = None if model is None else build(MODELS, model, "model")
     describe: Features | None = None if features is None else build(FEATURES, features, "features")
-    for part in (asked, describe):
-        check(part)
+    check(asked, "model")
+    check(describe, "features")
     rows = open_dataset(source)
     known = None
     if describe is not None:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from molaug.design.known import check
 from molaug.filters.design.streaming import select_streamed
 from molaug.filters.filter import Selector
-from molaug.registry import SELECTORS, Spec, build
+from molaug.registry import SELECTORS, Spec, build, check
 from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
 
@@ -66,8 +65,7 @@ def select(
     if budget < 0:
         raise ValueError(f"budget {budget}; expected at least 0")
     chooser = build(SELECTORS, selector, "selector")
-    check(chooser)
-    check(getattr(chooser, "features", None))
+    check(chooser, "selector")
     known = Structures.empty() if base is None else base
     if streamed:
         picked = select_streamed(chooser, partial(_alive, source), budget, base=_alive(known), seed=seed)

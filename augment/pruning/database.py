@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from molaug.design.known import check
 from molaug.filters.design.elimination import eliminate
 from molaug.filters.design.feasibility import Feasibility, feasibility
 from molaug.filters.design.selectors import check_ridge
@@ -22,7 +21,7 @@ from molaug.filters.information import Information
 from molaug.filters.selection import ranking
 from molaug.pruning.cost import PredictedCost
 from molaug.pruning.measured import MeasuredCost, measured_cost
-from molaug.registry import FEATURES, Spec, build, specification
+from molaug.registry import FEATURES, Spec, build, check, specification
 from molaug.structures import Structures
 from molaug.structures.datasets import Dataset, open_dataset
 
@@ -209,7 +208,7 @@ def prune(
     if draws < 1:
         raise ValueError(f"draws is {draws}; expected at least 1")
     describe: Features = build(FEATURES, features, "features")
-    check(describe)
+    check(describe, "features")
     whole = open_dataset(database).read()
     rows = whole.filter(whole.alive)
     by_id = np.array(sorted(range(len(rows)), key=rows.ids.__getitem__), dtype=np.int64)
