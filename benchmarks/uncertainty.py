@@ -163,7 +163,7 @@ def runs(arguments: argparse.Namespace) -> dict[str, tuple[int, dict[str, Any]]]
 
 
 def done(whole: Labelled | None, split: str, arguments: argparse.Namespace) -> dict[str, dict[str, Array]]:
-    """Train what is not there, and return the predictions of all."""
+    """Train what is not there, keep the potentials, and return the predictions of all."""
     folder = Path(arguments.out) / split
     folder.mkdir(parents=True, exist_ok=True)
     parts: dict[str, Labelled] | None = None
@@ -179,6 +179,7 @@ def done(whole: Labelled | None, split: str, arguments: argparse.Namespace) -> d
             start = time.perf_counter()
             potential = trained(parts, arguments, seed, **options)
             seconds = time.perf_counter() - start
+            potential.save_pretrained(folder / name)
             arrays = told(potential, parts, rigidity=name == "plain-0")
             partial = path.with_suffix(".partial.npz")
             np.savez(partial, seconds=seconds, **arrays)
