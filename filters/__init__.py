@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from molaug.filters.environments import Environments
     from molaug.filters.filter import BoundFilter, Filter, Selector, Verdicts
     from molaug.filters.mixture import Mixture
+    from molaug.filters.pool import Pool
     from molaug.filters.redundancy import MoleculeIndex, Redundancy, load_index
     from molaug.filters.selection import Random, Stratified
     from molaug.filters.uncertainty.filter import Uncertainty
@@ -36,6 +37,7 @@ _HOMES = {
     "Leverage": "molaug.filters.design.filter",
     "Mixture": "molaug.filters.mixture",
     "MoleculeIndex": "molaug.filters.redundancy",
+    "Pool": "molaug.filters.pool",
     "Random": "molaug.filters.selection",
     "Redundancy": "molaug.filters.redundancy",
     "Selector": "molaug.filters.filter",
@@ -60,6 +62,7 @@ __all__ = [
     "Leverage",
     "Mixture",
     "MoleculeIndex",
+    "Pool",
     "Random",
     "Redundancy",
     "Selector",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -84,6 +84,10 @@ class Environments:
     def name(self) -> str:
         """Name under which they are registered."""
         return "environments"
+
+    def sums(self) -> Environments | None:
+        """Return the sums of these averages: see :class:`~molaug.filters.features.Summed`."""
+        return replace(self, average=False) if self.average else None
 
     def __call__(self, rows: Structures) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return the vectors.

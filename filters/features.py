@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from molaug.structures import Structures
 
 #: Features that have a name of their own here; others come as objects.
 FeatureName = Literal["distances", "morgan", "environments"]
+
+#: Vectors of n rows, shape (n, d), and whether there is one of each, shape (n,).
+Seen: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 @runtime_checkable
@@ -42,6 +45,21 @@ class Features(Protocol):
             Shape (n, d); zero where there is none.
         there : NDArray[np.bool_]
             Whether there is one, shape (n,).
+        """
+        ...
+
+
+@runtime_checkable
+class Summed(Protocol):
+    """Features that may be averages over the atoms of others, which are sums: one serves for both."""
+
+    def sums(self) -> Features | None:
+        """Return the features whose averages over the atoms these are.
+
+        Returns
+        -------
+        Features or None
+            None where these are no averages.
         """
         ...
 

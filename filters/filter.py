@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from molaug.structures import Structures
+
+if TYPE_CHECKING:
+    from molaug.filters.pool import Pool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,14 +106,20 @@ class BoundFilter(Protocol):
 
 @runtime_checkable
 class Selector(Protocol):
-    """Ranks candidates for labelling: a smaller budget is a prefix of a larger one."""
+    """Ranks candidates for labelling: a smaller budget is a prefix of a larger one.
+
+    Rows come as they are or as a pool that need not be in memory; ``Pool.of`` makes a pool of either, and
+    ``Pool.of(candidates).rows()`` rows of either.
+    """
 
     @property
     def name(self) -> str:
         """Name under which it is registered."""
         ...
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers in the order in which they are worth a label.
 
         Parameters

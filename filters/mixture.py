@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from molaug.filters.design.selectors import FacilityLocation, TargetDesign
 from molaug.filters.environments import Environments
 from molaug.filters.filter import Selector
-from molaug.filters.selection import check_budget
+from molaug.filters.pool import Pool
+from molaug.filters.ranking import check_budget
 from molaug.structures import Structures
 
 
@@ -71,13 +72,16 @@ class Mixture:
         """Name under which it is registered."""
         return "mixture"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers, in turn from each part: see :class:`~molaug.filters.Selector`."""
         check_budget(budget)
-        budget = min(budget, len(candidates))
+        pool, known = Pool.of(candidates), Pool.of(base)  # what two parts look at is seen once
+        budget = min(budget, len(pool))
         shares = np.array(self._shares) / sum(self._shares)
         # none can need more than the budget: of so many rows of one, others have taken the rest
-        ranked = [part.select(candidates, budget, base=base, seed=seed).tolist() for part in self.parts]
+        ranked = [part.select(pool, budget, base=known, seed=seed).tolist() for part in self.parts]
         at, counts = [0] * len(ranked), np.zeros(len(ranked))
         chosen: list[int] = []
         taken = set()

@@ -1,17 +1,16 @@
-"""Selectors at random and in turn over origins, and the order at random that all start from."""
+"""Selectors at random and in turn over origins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
 from molaug.filters.filter import Selector
+from molaug.filters.pool import Pool
+from molaug.filters.ranking import check_budget, ranking
 from molaug.structures import Structures
-from molaug.structures.hashing import stream
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,10 +30,12 @@ class Random:
         """Name under which it is registered."""
         return "random"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers in random order: see :class:`~molaug.filters.Selector`."""
         check_budget(budget)
-        return ranking(candidates.ids, seed, self.name)[:budget]
+        return ranking(Pool.of(candidates).ids, seed, self.name)[:budget]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,63 +71,22 @@ class Stratified:
         """Name under which it is registered."""
         return "stratified"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers, round after round over the origins in alphabetical order.
 
         Rows without an origin are one more stratum, the first. See :class:`~molaug.filters.Selector`.
         """
         check_budget(budget)
+        pool, known = Pool.of(candidates), Pool.of(base)
         strata: dict[str, list[int]] = {}
-        origins = candidates.column("origin")
-        for row in ranking(candidates.ids, seed, self.name).tolist():
+        origins = pool.facts.origins
+        for row in ranking(pool.ids, seed, self.name).tolist():
             strata.setdefault(origins[row] or "", []).append(row)
         if self.within is not None:
             for origin, rows in strata.items():
-                chosen = self.within.select(candidates.take(rows), budget, base=base, seed=seed)
+                chosen = self.within.select(pool.take(np.array(rows)), budget, base=known, seed=seed)
                 strata[origin] = [rows[k] for k in chosen.tolist()]
         order = [(turn, origin, row) for origin, rows in strata.items() for turn, row in enumerate(rows)]
         return np.array([row for _, _, row in sorted(order)][:budget], dtype=np.int64)
-
-
-def ranking(ids: Sequence[str], seed: int, name: str) -> NDArray[np.int64]:
-    """Return rows in a random order that does not depend on the order in which they come.
-
-    Parameters
-    ----------
-    ids
-        Of the rows.
-    seed
-        The one seed of the run.
-    name
-        Whose order it is.
-
-    Returns
-    -------
-    NDArray[np.int64]
-        Row numbers, shape (n,), by a hash of the ids.
-
-    Examples
-    --------
-    >>> [["a", "b"][k] for k in ranking(["a", "b"], 0, "x")] == [["b", "a"][k] for k in ranking(["b", "a"], 0, "x")]
-    True
-    """
-    key = stream(seed, name).bytes(16)
-    hashes = [blake2b(row_id.encode(), digest_size=16, key=key).digest() for row_id in ids]
-    return np.array(sorted(range(len(ids)), key=hashes.__getitem__), dtype=np.int64)
-
-
-def check_budget(budget: int) -> None:
-    """Refuse a negative budget.
-
-    Parameters
-    ----------
-    budget
-        Rows wanted.
-
-    Raises
-    ------
-    ValueError
-        If it is negative.
-    """
-    if budget < 0:
-        raise ValueError(f"budget {budget}; expected at least 0")

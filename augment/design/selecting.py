@@ -40,8 +40,8 @@ def select(
     seed
         Of everything random.
     streamed
-        Read the source twice and hold its ids and features only, for more candidates than fit into memory; for
-        selectors on features. The rows are the same.
+        Read the source once for each kind of features that the selector looks at and once more, and hold its ids and
+        features only, for more candidates than fit into memory. The rows are the same.
 
     Returns
     -------
@@ -52,8 +52,6 @@ def select(
     ------
     ValueError
         If the budget is negative.
-    TypeError
-        If the source shall be streamed for a selector that looks at more than features.
 
     Examples
     --------
@@ -68,7 +66,7 @@ def select(
     check(chooser, "selector")
     known = Structures.empty() if base is None else base
     if streamed:
-        picked = select_streamed(chooser, partial(_alive, source), budget, base=_alive(known), seed=seed)
+        picked = select_streamed(chooser, partial(_alive, source), budget, base=partial(_alive, known), seed=seed)
     else:
         candidates = Structures.concat(_alive(source))
         chosen = chooser.select(candidates, budget, base=Structures.concat(_alive(known)), seed=seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,10 @@ class PotentialFeatures:
     def name(self) -> str:
         """Name under which they are registered."""
         return "potential"
+
+    def sums(self) -> PotentialFeatures | None:
+        """Return the sums of these averages: see :class:`~molaug.filters.features.Summed`."""
+        return replace(self, average=False) if self.average else None
 
     def check(self) -> None:
         """Look for the checkpoint, without loading it.

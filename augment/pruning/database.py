@@ -18,7 +18,7 @@ from molaug.filters.design.feasibility import Feasibility, feasibility
 from molaug.filters.design.selectors import check_ridge
 from molaug.filters.features import Features
 from molaug.filters.information import Information
-from molaug.filters.selection import ranking
+from molaug.filters.ranking import ranking
 from molaug.pruning.cost import PredictedCost
 from molaug.pruning.measured import MeasuredCost, measured_cost
 from molaug.registry import FEATURES, Spec, build, check, specification

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from molaug.filters.design.elimination import eliminate
 from molaug.filters.information import Information
-from molaug.filters.selection import ranking
+from molaug.filters.ranking import ranking
 from molaug.structures.hashing import keys64
 
 #: Share of the molecules that are held out for the test.

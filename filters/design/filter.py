@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.filters.design.choice import Described
 from molaug.filters.design.selectors import check_ridge
 from molaug.filters.features import FeatureName, Features, features_of
 from molaug.filters.filter import Verdicts
 from molaug.filters.information import Information, rank_one
 from molaug.filters.limits import check_limits, limited
+from molaug.filters.pool import Pool
 from molaug.structures import Structures
 
 
@@ -79,8 +79,8 @@ class Leverage:
         see = features_of(self.features)
         known = Information.of([see(Structures.empty())[0]])
         for batch in base:
-            found = Described.of([batch], see)
-            known = known.added(found.vectors[found.there])
+            vectors, there = Pool.of(batch).seen(see)
+            known = known.added(vectors[there])
         known = known.regularised(self.ridge)
         return BoundLeverage(self, known if known.ridge else Information.of(np.zeros((0, known.d)), self.ridge))
 
@@ -103,12 +103,12 @@ class BoundLeverage:
     def judge(self, candidates: Structures) -> Verdicts:
         """Judge a batch, each row against the base and the rows before it: see :class:`~molaug.filters.BoundFilter`."""
         limits = self._limits
-        found = Described.of([candidates], limits.features)
-        rows = self._known.whitened(found.vectors)
+        vectors, present = Pool.of(candidates).seen(limits.features)
+        rows = self._known.whitened(vectors)
         inverse = np.eye(self._known.d)  # of the base and of what was kept, in the metric of the base
         score: NDArray[np.float64] = np.full(len(candidates), np.nan)
         reasons = []
-        for k, (row, there) in enumerate(zip(rows, found.there.tolist(), strict=True)):
+        for k, (row, there) in enumerate(zip(rows, present.tolist(), strict=True)):
             if there:
                 score[k] = max(float(row @ inverse @ row), 0.0)
             reason = limited(
@@ -127,5 +127,5 @@ class BoundLeverage:
 
     def accept(self, candidates: Structures) -> None:
         """Add rows to the information matrix: see :class:`~molaug.filters.BoundFilter`."""
-        found = Described.of([candidates], self._limits.features)
-        self._known = self._known.added(found.vectors[found.there])
+        vectors, there = Pool.of(candidates).seen(self._limits.features)
+        self._known = self._known.added(vectors[there])

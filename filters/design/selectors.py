@@ -17,6 +17,7 @@ from molaug.filters.design.greedy import greedy_d
 from molaug.filters.design.target import greedy_target
 from molaug.filters.features import FeatureName, Features, features_of
 from molaug.filters.information import SHARE, Information
+from molaug.filters.pool import Pool
 from molaug.filters.redundancy.descriptor import Neighbours, Search
 from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
@@ -66,7 +67,9 @@ class FarthestPoint:
         """Name under which it is registered."""
         return "farthest-point"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers, the farthest first: see :class:`~molaug.filters.Selector`."""
         return select_by_features(self, candidates, budget, base, seed)
 
@@ -119,7 +122,9 @@ class DOptimal:
         """Name under which it is registered."""
         return "d-optimal"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers, those that tell most first: see :class:`~molaug.filters.Selector`."""
         return select_by_features(self, candidates, budget, base, seed)
 
@@ -174,7 +179,9 @@ class LargestCluster:
         """Name under which it is registered."""
         return "largest-cluster"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers in the order of choice: see :class:`~molaug.filters.Selector`."""
         return select_by_features(self, candidates, budget, base, seed)
 
@@ -232,7 +239,9 @@ class FacilityLocation:
         """Name under which it is registered."""
         return "facility-location"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers in the order of choice: see :class:`~molaug.filters.Selector`."""
         return select_by_features(self, candidates, budget, base, seed)
 
@@ -279,7 +288,9 @@ class KMeansPlusPlus:
         """Name under which it is registered."""
         return "k-means++"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers in the order of the draws: see :class:`~molaug.filters.Selector`."""
         return select_by_features(self, candidates, budget, base, seed)
 
@@ -345,7 +356,9 @@ class TargetDesign:
         if self.target is not None:
             open_dataset(self.target)
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers, those that help most first: see :class:`~molaug.filters.Selector`."""
         return select_by_features(self, candidates, budget, base, seed)
 

@@ -1,26 +1,26 @@
-"""Selection from more candidates than fit into memory: features in one pass, the chosen rows in a second."""
+"""Selection from more candidates than fit into memory: features in one pass, the chosen rows in another."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from molaug.filters.design.choice import Described, FeatureSelector, chosen_of
-from molaug.filters.selection import check_budget, ranking
+from molaug.filters.filter import Selector
+from molaug.filters.pool import Pool, taken
+from molaug.filters.ranking import check_budget
 from molaug.structures import Structures
 
 
 def select_streamed(
-    selector: FeatureSelector,
+    selector: Selector,
     candidates: Callable[[], Iterable[Structures]],
     budget: int,
     *,
-    base: Iterable[Structures] = (),
+    base: Callable[[], Iterable[Structures]] = tuple,
     seed: int,
 ) -> Structures:
-    """Choose among candidates that are read twice.
+    """Choose among candidates that are read once for each kind of features that the selector looks at, and once more.
 
     In memory are the ids and, in single precision, the features of all candidates and of the base: 512 MB for each
     million rows of 128 features, and as much again while they are put in order; what the selector needs comes on top
@@ -37,7 +37,7 @@ def select_streamed(
     budget
         Rows wanted.
     base
-        What is known already, in batches.
+        Gives what is known already, in the same way.
     seed
         The one seed of the run; breaks ties.
 
@@ -49,41 +49,21 @@ def select_streamed(
     Raises
     ------
     ValueError
-        If the budget is negative, or the second pass gives other rows than the first.
-    TypeError
-        If the selector looks at more than features.
+        If the budget is negative, or a later pass gives other rows than the first.
 
     Examples
     --------
     >>> from molaug.filters import FarthestPoint
     >>> rows = Structures.from_arrays([[1, 1]] * 3, [[[0, 0, 0], [0, 0, d]] for d in (0.7, 0.72, 3.0)])
-    >>> chosen = select_streamed(FarthestPoint(), lambda: rows.batches(2), 1, base=[rows.slice(0, 1)], seed=0)
+    >>> known = rows.slice(0, 1)
+    >>> chosen = select_streamed(FarthestPoint(), lambda: rows.batches(2), 1, base=lambda: [known], seed=0)
     >>> chosen.ids == rows.ids[2:]
     True
     """
     check_budget(budget)
-    if not isinstance(selector, FeatureSelector):
-        raise TypeError(f"selector {selector!r} looks at whole rows; expected one on features, such as FarthestPoint()")
-    found = Described.of(candidates(), selector.features)
-    known = Described.of(base, selector.features)
-    order = ranking(found.ids, seed, selector.name)
-    ordered = Described(
-        ids=tuple(found.ids[k] for k in order.tolist()), vectors=found.vectors[order], there=found.there[order]
-    )
-    chosen = order[chosen_of(selector, ordered, known.vectors[known.there], budget, seed)]
-    rows = _taken(candidates(), np.sort(chosen))
-    if rows.ids != [found.ids[k] for k in np.sort(chosen).tolist()]:
-        raise ValueError("the second pass over the candidates gave other rows; expected the same batches each time")
-    return rows.take(np.argsort(np.argsort(chosen)))
-
-
-def _taken(batches: Iterable[Structures], wanted: NDArray[np.int64]) -> Structures:
-    """Take rows by their numbers, in ascending order, from a stream."""
-    parts, start = [Structures.empty()], 0
-    for batch in batches:
-        stop = start + len(batch)
-        here = wanted[(wanted >= start) & (wanted < stop)] - start
-        if len(here):
-            parts.append(batch.take(here))
-        start = stop
-    return Structures.concat(parts)
+    pool = Pool(read=candidates)
+    chosen = selector.select(pool, budget, base=Pool(read=base), seed=seed)
+    rows = taken(candidates(), np.asarray(chosen))
+    if rows.ids != [pool.ids[k] for k in chosen.tolist()]:
+        raise ValueError("a later pass over the candidates gave other rows; expected the same batches each time")
+    return rows

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from molaug.filters.selection import check_budget, ranking
+from molaug.filters.features import Seen
+from molaug.filters.pool import Pool
+from molaug.filters.ranking import check_budget, ranking
 from molaug.filters.uncertainty.model import UncertainModel
 from molaug.structures import Structures
-
-#: Rows that are predicted together.
-_BATCH = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,15 +57,34 @@ class TopUncertainty:
         """Name under which it is registered."""
         return "top-uncertainty"
 
-    def select(self, candidates: Structures, budget: int, *, base: Structures, seed: int) -> NDArray[np.int64]:
+    def select(
+        self, candidates: Structures | Pool, budget: int, *, base: Structures | Pool, seed: int
+    ) -> NDArray[np.int64]:
         """Return row numbers, the most uncertain first: see :class:`~molaug.filters.Selector`."""
         check_budget(budget)
-        order = ranking(candidates.ids, seed, self.name)
-        if not len(order):
-            return order
-        sigma = np.concatenate([self.model(rows)[1] for rows in candidates.take(order).batches(_BATCH)])
-        sigma = np.where(np.isnan(sigma), -np.inf, sigma)
-        return order[np.argsort(-sigma, kind="stable")][:budget]
+        pool = Pool.of(candidates)
+        vectors, there = pool.seen(_Deviation(model=self.model))
+        sigma = np.where(there, vectors[:, 0], -np.inf)
+        order = ranking(pool.ids, seed, self.name)
+        return order[np.argsort(-sigma[order], kind="stable")][:budget]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Deviation:
+    """What a model is unsure by, as a feature, so that it is computed as features are: by shards, of rows on disk."""
+
+    model: UncertainModel
+
+    @property
+    def name(self) -> str:
+        return "deviation"
+
+    def __call__(self, rows: Structures) -> Seen:
+        if not len(rows):
+            return np.zeros((0, 1), dtype=np.float32), np.zeros(0, dtype=bool)
+        sigma = self.model(rows)[1]
+        there = ~np.isnan(sigma)
+        return np.where(there, sigma, 0.0)[:, None].astype(np.float32), there
 
 
 def check_model(model: object) -> None:
