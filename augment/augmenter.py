@@ -110,9 +110,9 @@ class Augmenter:
     filters
         What rejects, in order.
     select
-        What ranks the candidates.
+        What ranks the candidates. By default each origin in turn gives what a mixture of selectors takes of its own.
     budget
-        Structures to label at most; None for all.
+        Structures to label at most; None for all, which are not ranked then.
     relax
         Whether and how selected structures are relaxed first.
     label

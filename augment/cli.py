@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the selector")
     sub.add_argument(
-        "--stream", action="store_true", help="read the candidates twice instead of holding them; selectors on features"
+        "--stream", action="store_true", help="hold ids and features of the candidates, not the rows"
     )
     sub.add_argument("--out", required=True, help="a path that ends in .parquet; gets the column rank")
 

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pyarrow.parquet import read_metadata
 
-from molaug.emission import REJECTED_SHARD, Emission
+from molaug.emission import Emission
 from molaug.filters.filter import BoundFilter, apply
 from molaug.funnel import Funnel
 from molaug.labels import check_level
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.runs import Unit, make
+from molaug.selection import Selection
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
 from molaug.structures.datasets.dataset import rebatch
@@ -227,25 +228,10 @@ class Pipeline:
         candidates : Path
             All rows that are not selected, with their reasons, as a folder of shards.
         """
-        plan = self.plan
-        ranked, left, done = (self.work / "select" / name for name in ("ranked.parquet", "left", "done.json"))
-        if done.exists():
-            return ranked, left
-        with self.progress.stage("select", total=1) as advance:
-            survivors = Structures.concat(rows.filter(rows.alive) for rows in _distinct(base, compared))
-            budget = len(survivors) if plan.budget is None else plan.budget
-            whole_base = Structures.concat(read_shards(base))
-            order = plan.select.select(survivors, budget, base=whole_base, seed=plan.seed)
-            rank = np.arange(len(order))
-            survivors.take(order).with_columns({"rank": rank}).to_parquet(ranked)
-            chosen = set(np.asarray(survivors.ids, dtype=object)[order].tolist())
-            reason = f"selection: not among the {len(order)} that the budget of {budget} allows"
-            for number, rows in enumerate(rebatch(_distinct(base, compared), REJECTED_SHARD)):
-                rest = rows.filter(np.array([key not in chosen for key in rows.ids], dtype=bool) | ~rows.alive)
-                rest.reject([reason] * len(rest)).to_parquet(left / f"part-{number:05d}.parquet")
-            write_text(done, json.dumps({"survivors": len(survivors), "selected": len(order)}))
-            advance()
-        return ranked, left
+        stage = Selection(
+            plan=self.plan, folder=self.work / "select", executor=self.executor, progress=self.progress
+        )
+        return stage.make(base, compared)
 
     def relax(self, base: Sequence[Path], ranked: Path) -> Path:
         """Relax the selected rows, and judge again what they became.
@@ -398,18 +384,6 @@ class Pipeline:
 def _blocks(rows: Path, size: int) -> list[tuple[int, int]]:
     n = read_metadata(rows).num_rows
     return [(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def _distinct(base: Sequence[Path], compared: Sequence[Path]) -> Iterator[Structures]:
-    """Read judged shards; ids stay unique in a dataset even where no filter looks for copies."""
-    seen = {key for rows in read_shards(base) for key in rows.ids}
-    for rows in read_shards(compared):
-        reasons: list[str | None] = []
-        for key, alive in zip(rows.ids, rows.alive.tolist(), strict=True):
-            reasons.append("selection: an exact copy of an earlier row" if alive and key in seen else None)
-            if alive:
-                seen.add(key)
-        yield rows.reject(reasons)
 
 
 def _filled(rows: Structures, column: str, value: str) -> list[str]:

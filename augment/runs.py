@@ -12,20 +12,38 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 from molaug.isolation import process_context, start_worker
 from molaug.progress import Progress
 from molaug.registry import ConfigurationError
-from molaug.structures import Structures
 
 #: Units handed to an executor ahead of those that are finished, for each worker.
 _AHEAD = 4
 
 #: Seconds that an earlier run's children are given to notice that it has ended.
 _LOCK_PATIENCE = 10.0
+
+
+class Shard(Protocol):
+    """What a unit makes: rows, or anything else that can be written."""
+
+    def to_parquet(self, path: Path) -> Path:
+        """Write it under a temporary name and rename the file into place.
+
+        Parameters
+        ----------
+        path
+            The file; its folder is made if it is missing.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +55,13 @@ class Unit:
     path
         The Parquet file; a unit whose file exists is done.
     function
-        Importable by name, so that it can be sent to another process; it returns the rows.
+        Importable by name, so that it can be sent to another process; it returns what is written.
     arguments
         Its arguments.
     """
 
     path: Path
-    function: Callable[..., Structures]
+    function: Callable[..., Shard]
     arguments: tuple[Any, ...] = ()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molaug.filters.filter import Selector
+from molaug.filters.mixture import Mixture
 from molaug.filters.pool import Pool
 from molaug.filters.ranking import check_budget, ranking
 from molaug.structures import Structures
@@ -40,12 +41,12 @@ class Random:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stratified:
-    """One candidate of each origin in turn.
+    """One candidate of each origin in turn: no generator takes the whole budget, and of each the best come first.
 
     Parameters
     ----------
     within
-        Ranks the candidates of an origin, given the base but not what other origins give; at random by default.
+        Ranks the candidates of an origin, given the base but not what other origins give; ``Random()`` for chance.
 
     Raises
     ------
@@ -60,10 +61,10 @@ class Stratified:
     ['a', 'b']
     """
 
-    within: Selector | None = None
+    within: Selector = Mixture()
 
     def __post_init__(self) -> None:
-        if self.within is not None and not isinstance(self.within, Selector):
+        if not isinstance(self.within, Selector):
             raise TypeError(f"within is {self.within!r}; expected a selector")
 
     @property
@@ -84,9 +85,8 @@ class Stratified:
         origins = pool.facts.origins
         for row in ranking(pool.ids, seed, self.name).tolist():
             strata.setdefault(origins[row] or "", []).append(row)
-        if self.within is not None:
-            for origin, rows in strata.items():
-                chosen = self.within.select(pool.take(np.array(rows)), budget, base=known, seed=seed)
-                strata[origin] = [rows[k] for k in chosen.tolist()]
+        for origin, rows in strata.items():
+            chosen = self.within.select(pool.take(np.array(rows)), budget, base=known, seed=seed)
+            strata[origin] = [rows[k] for k in chosen.tolist()]
         order = [(turn, origin, row) for origin, rows in strata.items() for turn, row in enumerate(rows)]
         return np.array([row for _, _, row in sorted(order)][:budget], dtype=np.int64)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from ase.io import read
+from numpy.typing import NDArray
 from rdkit import Chem
 
 from molaug import Augmenter, Result
@@ -81,6 +82,25 @@ class Moody:
                 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """The extent of a molecule; remembers whom it has seen, and fails at one of them."""
+
+    described: ClassVar[list[str]] = []
+    broken: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        return "lengths"
+
+    def __call__(self, rows: Structures) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        if self.broken in rows.ids:
+            raise RuntimeError("the machine went down")
+        self.described.extend(rows.ids)
+        lengths = [float(np.ptp(row.positions)) for row in rows]
+        return np.array(lengths, dtype=np.float32).reshape(-1, 1), np.ones(len(rows), dtype=bool)
+
+
 def run(folder: Path, base: Any, **changes: Any) -> Result:
     """Run without labels unless told otherwise, several shards in each stage."""
     settings: dict[str, Any] = {
@@ -131,11 +151,36 @@ def eight(base: Structures, tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 @pytest.mark.parametrize("select", ["stratified", "random", "farthest-point"])
 def test_a_smaller_budget_is_a_prefix(select: str, base: Structures, tmp_path: Path) -> None:
-    ids = [run(tmp_path / str(budget), base, budget=budget, select=select).structures().ids for budget in (4, 8, None)]
+    ids = [run(tmp_path / str(budget), base, budget=budget, select=select).structures().ids for budget in (4, 8, 1000)]
     assert len(ids[0]) == 4
     assert ids[1][:4] == ids[0]
     assert ids[2][:8] == ids[1]
     assert len(ids[2]) > 8
+
+
+def test_where_all_are_taken_none_is_ranked(base: Structures, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"select": {"farthest-point": {"features": f"{__name__}:Lengths"}}}
+    ids = run(tmp_path / "all", base, budget=None, **settings).structures().ids
+    assert set(ids) == set(run(tmp_path / "many", base, budget=1000).structures().ids)
+    assert not Lengths.described
+
+
+def test_features_of_shards_are_computed_once(base: Structures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, Any] = {
+        "select": {"stratified": {"within": {"farthest-point": {"features": f"{__name__}:Lengths"}}}},
+        "generators": ["amons", "conformers"],
+    }
+    monkeypatch.setattr(Lengths, "described", described := [])
+    monkeypatch.setattr(Lengths, "broken", base.ids[3])
+    with pytest.raises(RuntimeError, match="the machine went down"):
+        run(tmp_path / "run", base, **settings)
+    before = len(described)
+    assert before > 2  # candidates, and a shard of the base
+    monkeypatch.setattr(Lengths, "broken", "")
+    resumed = run(tmp_path / "run", base, **settings).structures()
+    assert sorted(described[before:]) == sorted(base.ids[2:])  # what was there was not computed again
+    assert resumed.ids == run(tmp_path / "whole", base, **settings).structures().ids
+    assert not (tmp_path / "run" / "work" / "select" / "features").exists()
 
 
 def test_a_budget_of_nothing_gives_nothing_new(base: Structures, tmp_path: Path) -> None:

@@ -77,7 +77,6 @@ def test_feasibility_says_it_in_words(base_file: str, tmp_path: Path, capsys: py
         (["score", "--features", "morgan", "--set", "by=head"], "expected PART.KEY=VALUE"),
         (["select", "--budget", "3", "--select", "d-optmal"], "did you mean 'd-optimal'"),
         (["select", "--budget", "-3"], "budget -3"),
-        (["select", "--budget", "3", "--select", "random", "--stream"], "looks at whole rows"),
     ],
 )
 def test_what_cannot_be_is_one_line(
