@@ -129,9 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the selector")
-    sub.add_argument(
-        "--stream", action="store_true", help="hold ids and features of the candidates, not the rows"
-    )
+    sub.add_argument("--stream", action="store_true", help="hold ids and features of the candidates, not the rows")
     sub.add_argument("--out", required=True, help="a path that ends in .parquet; gets the column rank")
 
     sub = verb("feasibility", "say whether a model can be trained on a dataset, before any label is computed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -228,9 +228,7 @@ class Pipeline:
         candidates : Path
             All rows that are not selected, with their reasons, as a folder of shards.
         """
-        stage = Selection(
-            plan=self.plan, folder=self.work / "select", executor=self.executor, progress=self.progress
-        )
+        stage = Selection(plan=self.plan, folder=self.work / "select", executor=self.executor, progress=self.progress)
         return stage.make(base, compared)
 
     def relax(self, base: Sequence[Path], ranked: Path) -> Path:

@@ -165,7 +165,9 @@ def test_where_all_are_taken_none_is_ranked(base: Structures, tmp_path: Path) ->
     assert not Lengths.described
 
 
-def test_features_of_shards_are_computed_once(base: Structures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_of_shards_are_computed_once(
+    base: Structures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings: dict[str, Any] = {
         "select": {"stratified": {"within": {"farthest-point": {"features": f"{__name__}:Lengths"}}}},
         "generators": ["amons", "conformers"],

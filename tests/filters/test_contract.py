@@ -35,6 +35,7 @@ from molaug.registry import FILTERS as REGISTERED_FILTERS
 from molaug.registry import SELECTORS as REGISTERED_SELECTORS
 from molaug.registry import build, specification
 from molaug.structures import Structures
+from molaug.testing import check_selector
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -183,28 +184,8 @@ def test_stateless_filters_do_not_read_the_base(judge: Filter, rows: Structures)
 
 
 @each_selector
-def test_a_smaller_budget_is_a_prefix(selector: Selector, rows: Structures) -> None:
-    assert isinstance(selector, Selector)
-    n = len(rows)
-    full = selector.select(rows, n + 5, base=rows.slice(0, 1), seed=4)
-    assert sorted(full.tolist()) == list(range(n))
-    for budget in range(n):
-        assert selector.select(rows, budget, base=rows.slice(0, 1), seed=4).tolist() == full[:budget].tolist()
-
-
-@each_selector
-def test_the_order_of_candidates_does_not_matter(selector: Selector, rows: Structures) -> None:
-    order = np.random.default_rng(0).permutation(len(rows))
-    here = rows.take(selector.select(rows, 5, base=Structures.empty(), seed=1)).ids
-    shuffled = rows.take(order)
-    assert shuffled.take(selector.select(shuffled, 5, base=Structures.empty(), seed=1)).ids == here
-
-
-@each_selector
-def test_no_candidates_and_bad_budgets(selector: Selector, rows: Structures) -> None:
-    assert len(selector.select(Structures.empty(), 3, base=rows, seed=0)) == 0
-    with pytest.raises(ValueError, match="budget -1"):
-        selector.select(rows, -1, base=rows, seed=0)
+def test_selectors_keep_their_contract(selector: Selector, rows: Structures) -> None:
+    check_selector(selector, rows, rows.slice(2, 2), seed=4)
 
 
 @pytest.mark.parametrize(

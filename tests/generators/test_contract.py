@@ -138,9 +138,9 @@ def test_the_contract_wants_enough_to_tell(shaker: Any, parents: Structures) -> 
 
 
 def test_rows_that_are_alive_in_one_run_only_count_as_different(parents: Structures) -> None:
-    from molaug.testing import _same
+    from molaug.testing.clauses import same
 
     other = parents.with_columns({"energy": np.array([1.0, np.nan, np.nan])})
-    _same(other, other, "clause", "text")  # NaN equals NaN here
+    same(other, other, "clause", "text")  # NaN equals NaN here
     with pytest.raises(AssertionError, match=r"clause: text: row 0, energy: None, not 1\.0"):
-        _same(parents, other, "clause", "text")
+        same(parents, other, "clause", "text")

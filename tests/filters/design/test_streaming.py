@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from molaug.filters import DOptimal, FarthestPoint, KMeansPlusPlus, LargestCluster, Mixture, Random, Selector, Stratified
+from molaug.filters import (
+    DOptimal,
+    FarthestPoint,
+    KMeansPlusPlus,
+    LargestCluster,
+    Mixture,
+    Random,
+    Selector,
+    Stratified,
+)
 from molaug.filters.design import select_streamed
 from molaug.structures import Structures
 
@@ -23,7 +32,9 @@ ROWS = ROWS.with_columns({"origin": ["a", "b"] * 20 + ["c"]})
 EACH = Stratified(within=FarthestPoint())
 
 
-@pytest.mark.parametrize("selector", [FarthestPoint(), DOptimal(), LargestCluster(), KMeansPlusPlus(), Random(), Mixture(), EACH], ids=str)
+@pytest.mark.parametrize(
+    "selector", [FarthestPoint(), DOptimal(), LargestCluster(), KMeansPlusPlus(), Random(), Mixture(), EACH], ids=str
+)
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_the_rows_are_those_of_candidates_in_memory_in_order(selector: Selector, size: int) -> None:
     base = diatomics(3, 2)
