@@ -13,6 +13,9 @@ from molaug.filters.pool import Pool
 from molaug.filters.ranking import check_budget, ranking
 from molaug.structures import Structures
 
+#: What ranks within an origin: of all that was tried that which loses nothing to random and takes most off the tail.
+MEASURED_BEST = Mixture()
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Random:
@@ -61,7 +64,7 @@ class Stratified:
     ['a', 'b']
     """
 
-    within: Selector = Mixture()
+    within: Selector = MEASURED_BEST
 
     def __post_init__(self) -> None:
         if not isinstance(self.within, Selector):

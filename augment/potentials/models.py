@@ -37,7 +37,8 @@ class PotentialModel:
         A shipped checkpoint, one in ``$MOLAUG_CHECKPOINTS``, or a folder that ``molaug fit potential`` wrote; its path
         becomes absolute.
     by
-        Whence the uncertainties: ``head`` or ``rigidity``; by default from the head where it gives any.
+        Whence the uncertainties: ``head``, ``rigidity``, or a regression on held-out ``errors`` by the rigidity and the
+        features; by default the first of head, errors and rigidity that the checkpoint has.
 
     Examples
     --------
@@ -46,11 +47,11 @@ class PotentialModel:
     """
 
     checkpoint: str = "potential-qm9"
-    by: Literal["head", "rigidity"] | None = None
+    by: Literal["head", "rigidity", "errors"] | None = None
 
     def __post_init__(self) -> None:
-        if self.by not in (None, "head", "rigidity"):
-            raise ValueError(f"by is {self.by!r}; expected 'head', 'rigidity' or None")
+        if self.by not in (None, "head", "rigidity", "errors"):
+            raise ValueError(f"by is {self.by!r}; expected 'head', 'rigidity', 'errors' or None")
         object.__setattr__(self, "checkpoint", placed(self.checkpoint))
 
     @property
@@ -90,7 +91,7 @@ class PotentialModel:
         ImportError
             If a package is missing.
         ValueError
-            If the head shall tell and is plain.
+            If that which shall tell is not there.
         """
         found = self._loaded.predict(rows, by=self.by)
         return found.predicted.energy, found.sigma

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from molaug.filters.information import Information
-from molaug.filters.uncertainty import Rigidity, Scale
+from molaug.filters.uncertainty import ErrorRegression, Rigidity, Scale
 from molaug.potentials.checkpoint import look_for
 from molaug.potentials.derivatives import force_uncertainty
 from molaug.potentials.potential import Potential
@@ -25,8 +25,12 @@ RIGIDITY = "rigidity.safetensors"
 #: Powers of the number of atoms by which features of training structures are divided; the likelihood decides.
 EXPONENTS = (0.0, 0.5, 1.0)
 
-#: Where uncertainties of energies come from: what the last layer gives, or its prediction rigidity.
-Source = Literal["head", "rigidity"]
+#: Where uncertainties of energies come from: what the last layer gives, its prediction rigidity, or a regression on
+#: held-out errors by that rigidity and the features.
+Source = Literal["head", "rigidity", "errors"]
+
+#: Held-out structures from which on their errors are regressed on features.
+ENOUGH = 500
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -41,6 +45,8 @@ class UncertainPotential:
         Of the sums over atoms of the inputs of its last layer, the number of atoms among them.
     head
         Calibrates what the head of the potential says; None of a plain head.
+    errors
+        Tells the size of errors from the rigidity and the features; None where too few structures were held out.
 
     References
     ----------
@@ -50,6 +56,7 @@ class UncertainPotential:
     potential: EnergyModel
     rigidity: Rigidity
     head: Scale | None = None
+    errors: ErrorRegression | None = None
 
     @classmethod
     def fitted(
@@ -87,7 +94,11 @@ class UncertainPotential:
             sigma = rigidity.uncertainty(held_out)
             found.append((float(np.mean(np.log(sigma) + 0.5 * (errors / sigma) ** 2)), rigidity))
         head = None if variance is None else Scale.fitted(np.sqrt(variance), errors)
-        return cls(potential=potential, rigidity=min(found, key=lambda entry: entry[0])[1], head=head)
+        rigidity = min(found, key=lambda entry: entry[0])[1]
+        regression = None
+        if len(errors) >= ENOUGH:
+            regression = ErrorRegression.fitted(rigidity.uncertainty(held_out), per_atom(held_out), errors)
+        return cls(potential=potential, rigidity=rigidity, head=head, errors=regression)
 
     @property
     def name(self) -> str:
@@ -137,7 +148,8 @@ class UncertainPotential:
         draws
             Estimate these from so many last layers, see :func:`~molaug.potentials.derivatives.force_uncertainty`.
         by
-            Whence the uncertainties of energies: by default from the head, where it gives any.
+            Whence the uncertainties of energies: by default from the head where it gives any, else from the regression
+            on held-out errors where there is one, else from the rigidity.
 
         Returns
         -------
@@ -147,7 +159,7 @@ class UncertainPotential:
         Raises
         ------
         ValueError
-            If the head shall tell and is plain.
+            If that which shall tell is not there.
         """
         found = predict(self.potential, structures, forces=forces or force_sigma, atoms=atoms)
         of_forces = None
@@ -181,10 +193,16 @@ class UncertainPotential:
         Raises
         ------
         ValueError
-            If the head shall tell and is plain.
+            If that which shall tell is not there.
         """
-        if by == "rigidity" or (by is None and self.head is None):
+        if by is None:
+            by = "head" if self.head is not None else "errors" if self.errors is not None else "rigidity"
+        if by == "rigidity":
             return self._rigid(found.features)
+        if by == "errors":
+            if self.errors is None:
+                raise ValueError(f"too few structures were held out, less than {ENOUGH}; expected by='rigidity'")
+            return self.errors(self._rigid(found.features), per_atom(found.features))
         if self.head is None:
             raise ValueError("the head is plain and gives no uncertainties; expected by='rigidity', or another head")
         # no structure could be predicted: then no batch told a variance either
@@ -213,6 +231,10 @@ class UncertainPotential:
         }
         if self.head is not None:
             arrays["head"] = np.array([self.head.factor])
+        if self.errors is not None:
+            told = self.errors
+            arrays["errors"] = np.stack([told.weights, told.centre, told.spread, told.low, told.high])
+            arrays["errors_factor"] = np.array([told.factor])
         save_file(arrays, str(Path(folder) / RIGIDITY))
 
     @classmethod
@@ -249,6 +271,7 @@ class UncertainPotential:
             potential=Potential.from_pretrained(folder, device=device),
             rigidity=Rigidity(information=information, alpha=alpha),
             head=Scale(factor=float(arrays["head"][0])) if "head" in arrays else None,
+            errors=_regression(arrays),
         )
 
     def _rigid(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -256,6 +279,31 @@ class UncertainPotential:
         sigma = np.full(len(features), np.nan)
         sigma[there] = self.rigidity.uncertainty(features[there])
         return sigma
+
+
+def per_atom(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what errors are regressed on: averages over the atoms, and the logarithm of their number.
+
+    Parameters
+    ----------
+    features
+        Sums over the atoms, their number among them as the last, shape (n, d).
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape (n, d).
+    """
+    n = features[:, -1:]
+    return np.hstack([features[:, :-1] / n, np.log(n)])
+
+
+def _regression(arrays: dict[str, NDArray[np.float64]]) -> ErrorRegression | None:
+    if "errors" not in arrays:
+        return None
+    weights, centre, spread, low, high = arrays["errors"]
+    factor = float(arrays["errors_factor"][0])
+    return ErrorRegression(weights=weights, centre=centre, spread=spread, low=low, high=high, factor=factor)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -73,10 +73,35 @@ def test_a_head_is_asked_before_the_rigidity_and_both_are_calibrated(tmp_path: P
     assert not np.allclose(by_head, by_rigidity)
 
 
+def test_errors_that_were_held_out_are_asked_before_the_rigidity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A molecule whose errors are ten times those of the others is known by its features."""
+    rows = rattled(300)
+    benzene = np.arange(300) % len(NAMES) == NAMES.index("C6H6")
+    errors = np.random.default_rng(0).normal(0, 1, 300) * np.where(benzene, 0.5, 0.05)
+    potential = Potential.from_pretrained(checkpoint(tmp_path / "plain", 0))
+    found = predict(potential, rows)
+    monkeypatch.setattr("molaug.potentials.uncertain.ENOUGH", 200)
+    told = UncertainPotential.fitted(potential, found.features[:100], found.features[100:], errors[100:])
+    told.save_pretrained(tmp_path / "mine")
+    by_errors, by_rigidity = (PotentialModel(checkpoint=str(tmp_path / "mine"), by=by) for by in ("errors", "rigidity"))
+    fresh = rattled(60, seed=5)
+    np.testing.assert_allclose(by_errors(fresh)[1], told.predict(fresh, by="errors").sigma, rtol=1e-3)
+    assert PotentialModel(checkpoint=str(tmp_path / "mine"))(fresh)[1].tolist() == by_errors(fresh)[1].tolist()
+    rings = np.arange(60) % len(NAMES) == NAMES.index("C6H6")
+    ratio = [sigma[rings].mean() / sigma[~rings].mean() for sigma in (by_errors(fresh)[1], by_rigidity(fresh)[1])]
+    assert 6 < ratio[0] < 15
+    assert ratio[1] < 4
+    assert np.isnan(by_errors(Structures.from_ase(molecule("NH3")))[1]).all()
+    with pytest.raises(ValueError, match="too few structures were held out, less than 200; expected by='rigidity'"):
+        PotentialModel(checkpoint=str(tmp_path / "plain"), by="errors")(fresh)
+
+
 def test_a_plain_head_tells_no_uncertainties(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"the head is plain .* expected by='rigidity', or another head"):
         PotentialModel(checkpoint=str(checkpoint(tmp_path / "mine", 0)), by="head")(rattled(2))
-    with pytest.raises(ValueError, match="by is 'heads'; expected 'head', 'rigidity' or None"):
+    with pytest.raises(ValueError, match="by is 'heads'; expected 'head', 'rigidity', 'errors' or None"):
         PotentialModel(by="heads")  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match="no checkpoint 'nowhere'"):
         PotentialModel(checkpoint="nowhere").check()
