@@ -38,7 +38,7 @@ class PotentialModel:
         becomes absolute.
     by
         Whence the uncertainties: ``head``, ``rigidity``, or a regression on held-out ``errors`` by the rigidity and the
-        features; by default the first of head, errors and rigidity that the checkpoint has.
+        features; by default from the head where it gives any, else from the rigidity.
 
     Examples
     --------

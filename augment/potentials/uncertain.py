@@ -148,8 +148,9 @@ class UncertainPotential:
         draws
             Estimate these from so many last layers, see :func:`~molaug.potentials.derivatives.force_uncertainty`.
         by
-            Whence the uncertainties of energies: by default from the head where it gives any, else from the regression
-            on held-out errors where there is one, else from the rigidity.
+            Whence the uncertainties of energies: by default from the head where it gives any, else from the rigidity,
+            which knows best what is unlike the training data. ``errors`` are of the better size, and rank better, where
+            structures are like those that were held out.
 
         Returns
         -------
@@ -196,7 +197,7 @@ class UncertainPotential:
             If that which shall tell is not there.
         """
         if by is None:
-            by = "head" if self.head is not None else "errors" if self.errors is not None else "rigidity"
+            by = "rigidity" if self.head is None else "head"
         if by == "rigidity":
             return self._rigid(found.features)
         if by == "errors":
