@@ -66,8 +66,9 @@ FILTERS = [
 SELECTORS = [Random(), Stratified()] + [
     kind(features=features)
     for kind in (FarthestPoint, DOptimal, LargestCluster, KMeansPlusPlus, FacilityLocation, TargetDesign)
-    for features in ("distances", "morgan", "environments")
+    for features in ("distances", "environments")
 ]
+SELECTORS += [FarthestPoint(features="morgan"), KMeansPlusPlus(features="morgan")]
 SELECTORS += [TopUncertainty(model=Spread()), Mixture(), Mixture(parts=(DOptimal(), Stratified()), shares=(1, 3))]
 SELECTORS += [Stratified(within=LargestCluster())]
 each_filter = pytest.mark.parametrize("judge", FILTERS, ids=str)

@@ -117,7 +117,7 @@ def test_selectors_choose_by_a_potential_whatever_the_order(checkpoint: Path) ->
 def test_streamed_candidates_are_chosen_as_those_in_memory(checkpoint: Path) -> None:
     selector, rows = FarthestPoint(features=PotentialFeatures(checkpoint=str(checkpoint))), shaken(40, 4)
     expected = rows.take(selector.select(rows, 12, base=shaken(8, 3), seed=0)).ids
-    assert select_streamed(selector, lambda: rows.batches(7), 12, base=[shaken(8, 3)], seed=0).ids == expected
+    assert select_streamed(selector, lambda: rows.batches(7), 12, base=lambda: [shaken(8, 3)], seed=0).ids == expected
 
 
 def test_filters_judge_by_a_potential(checkpoint: Path) -> None:

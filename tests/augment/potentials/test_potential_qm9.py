@@ -94,11 +94,9 @@ def test_errors_on_the_test_part_are_those_of_the_card(folder: Path, data: Path,
         rows = np.arange(0, len(arrays["energy"]), 80)
         names = [name.decode() for name in arrays["smiles"][rows]]
         rows = rows[np.array(split_of(names)) == "test"]
-        offsets = arrays["offsets"]
-        chosen = Structures.from_arrays(
-            [arrays["z"][offsets[k] : offsets[k + 1]] for k in rows],
-            [arrays["pos"][offsets[k] : offsets[k + 1]] for k in rows],
-        )
+        offsets, z, x = arrays["offsets"], arrays["z"], arrays["pos"]  # each access unpacks all of it
+        atoms = [slice(offsets[k], offsets[k + 1]) for k in rows]
+        chosen = Structures.from_arrays([z[which] for which in atoms], [x[which] for which in atoms])
         label = arrays["energy"][rows] * Hartree
     there = np.isfinite(label)
     energy, sigma = model(chosen)
