@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from molaug.emission import REJECTED_SHARD
 from molaug.filters.features import Features, Seen
@@ -166,7 +167,8 @@ def described(shard: Path, features: Features) -> Vectors:
     Vectors
         Of all its rows.
     """
-    return Vectors(seen=features(Structures.from_parquet(shard)))
+    with threadpool_limits(1):  # more threads round otherwise, and a worker has one
+        return Vectors(seen=features(Structures.from_parquet(shard)))
 
 
 def distinct(base: Sequence[Path], compared: Sequence[Path]) -> Iterator[Structures]:

@@ -31,7 +31,7 @@ from scipy.stats import norm
 from molaug.filters.uncertainty import Conformal, ErrorRegression, Isotonic, Scale, reliability
 from molaug.filters.uncertainty.reliability import auroc
 from molaug.generators.learned.averaging import Averaging
-from molaug.potentials import Labelled, LabelledData, Potential, PotentialTraining, UncertainPotential
+from molaug.potentials import Labelled, LabelledData, PotentialTraining, UncertainPotential
 from molaug.potentials.prediction import Predicted, predict_arrays
 from molaug.potentials.uncertain import per_atom
 from molaug.structures.split import split_keys
@@ -194,11 +194,6 @@ def done(whole: Labelled | None, split: str, arguments: argparse.Namespace) -> d
             print(f"{split}, {name}: {seconds:.0f} s, test MAE {1000 * mae:.1f} meV", flush=True)
         with np.load(path) as arrays:
             found[name] = dict(arrays)
-        if name == "plain-0" and "test_regressed" not in found[name]:  # made by an earlier version of this file
-            whole = qm9() if whole is None else whole
-            parts = parts_of(whole, split, arguments.train, arguments.test) if parts is None else parts
-            found[name].update(told(Potential.from_pretrained(folder / name).eval(), parts, rigidity=True))
-            np.savez(path, **found[name])
     return found
 
 
