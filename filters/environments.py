@@ -109,8 +109,9 @@ class Environments:
         positions = rows.positions.astype(np.float32)
         for which, z, x in _alike(np.flatnonzero(there), rows.offsets, rows.numbers, positions):
             spectra = power_spectra(z, x, self.cutoff)  # (m, n_atoms, d)
-            angles = spectra.reshape(-1, spectra.shape[-1]) @ (weights / np.float32(self.length))
-            waves = np.cos(angles.reshape(*z.shape, self.size) + phases[z])  # (m, n_atoms, size)
+            # in double precision: the digits that are kept must not depend on the rows beside, nor on the processor
+            angles = spectra.reshape(-1, spectra.shape[-1]).astype(np.float64) @ weights / self.length
+            waves = np.cos(angles.astype(np.float32).reshape(*z.shape, self.size) + phases[z])  # (m, n_atoms, size)
             vectors[which] = np.sqrt(2.0 / self.size) * (waves.mean(1) if self.average else waves.sum(1))
         return vectors, there
 
@@ -218,9 +219,9 @@ def _codes() -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=4)
-def _random_features(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _random_features(size: int) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     channels = len(_CENTRES) * (len(_COMMON) + 1)
     d = len(_DEGREES) * channels * (channels + 1) // 2
     weights = stream(0, "molaug.environments.weights").normal(size=(size, d)).T  # the first of many are those of few
     phases = stream(0, "molaug.environments.phases").uniform(0.0, 2 * np.pi, (size, _ELEMENTS)).T
-    return np.ascontiguousarray(weights, dtype=np.float32), np.ascontiguousarray(phases, dtype=np.float32)
+    return np.ascontiguousarray(weights), np.ascontiguousarray(phases, dtype=np.float32)

@@ -119,6 +119,14 @@ def test_company_and_order_change_nothing(frames: list, monkeypatch: pytest.Monk
     np.testing.assert_allclose(seen(frames[::-1])[::-1], whole, atol=1e-6)
 
 
+def test_no_digit_depends_on_the_rows_beside() -> None:
+    lengths = np.random.default_rng(0).uniform(0.7, 5.0, 40)
+    rows = Structures.from_arrays([[1, 6]] * 40, [[[0, 0, 0], [0, 0, d]] for d in lengths])
+    whole = Environments()(rows)[0]
+    for size in (1, 3, 7):
+        assert np.array_equal(np.concatenate([Environments()(part)[0] for part in rows.batches(size)]), whole)
+
+
 def test_rows_without_a_geometry_have_no_features() -> None:
     rows = Structures.from_arrays([[6, 1, 1, 1, 1], [2]], [None, [[0, 0, 0]]], smiles=["C", "[He]"])
     vectors, there = Environments()(rows)
