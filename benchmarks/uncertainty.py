@@ -2,13 +2,15 @@
 
     python benchmarks/uncertainty.py --out FOLDER [--train 10000] [--epochs 60] [--width 64] [--members 4] [--seed 0]
 
-Potentials are trained on part of QM9, which is read from ``$MOLAUG_DATA/qm9/qm9_structures.npz``. Three splits:
+Potentials are trained on part of QM9, which is read from ``$MOLAUG_DATA/qm9/qm9_structures.npz``. Three splits of it:
 ``random``; ``heavy``: trained on molecules of at most 8 heavy atoms, shifted to those of 9; ``oxygen``: trained on at
-most one oxygen, shifted to four and more. Ways: last-layer prediction rigidity of one potential (llpr), a regression on
-held-out errors by that and the features (llpr, regressed), several trainings that differ by their seed (deep ensemble),
-one potential with several last layers trained by the likelihood (shallow ensemble), deep evidential regression, and one
-number for all as what every way must beat (constant). Everything that calibrates is fitted to the validation part
-alone. What stands in the folder is not trained again.
+most one oxygen, shifted to four and more. A fourth, ``strained``, is of geometries off equilibrium: conformers of
+water, ammonia, methane, acetylene and ethane of ANI-1, in ``$MOLAUG_DATA/ani``, trained on those of at most 0.1 eV an
+atom above the lowest of the molecule, shifted to all above. Ways: last-layer prediction rigidity of one potential
+(llpr), several trainings that differ by their seed (deep ensemble), one potential with several last layers trained by
+the likelihood (shallow ensemble), deep evidential regression, and one number for all as what every way must beat
+(constant); llpr and the shallow ensemble also regressed on held-out errors, by them and the features. Everything that
+calibrates is fitted to the validation part alone. What stands in the folder is not trained again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import json
 import os
 import platform
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +35,18 @@ from scipy.stats import norm
 from molaug.filters.uncertainty import Conformal, ErrorRegression, Isotonic, Scale, reliability
 from molaug.filters.uncertainty.reliability import auroc
 from molaug.generators.learned.averaging import Averaging
-from molaug.potentials import Labelled, LabelledData, PotentialTraining, UncertainPotential
+from molaug.potentials import Labelled, LabelledData, Potential, PotentialTraining, UncertainPotential
+from molaug.potentials.data import composition
 from molaug.potentials.prediction import Predicted, predict_arrays
 from molaug.potentials.uncertain import per_atom
 from molaug.structures.split import split_keys
 from molaug.training.fitting import quiet
 
 #: Splits; parts that are predicted; share of intervals for the conformal coverage.
-SPLITS, PARTS, COVERAGE = ("random", "heavy", "oxygen"), ("validation", "test", "shifted"), 0.9
+SPLITS, PARTS, COVERAGE = ("random", "heavy", "oxygen", "strained"), ("validation", "test", "shifted"), 0.9
+
+#: Files of ANI-1; eV an atom above the lowest conformer of a molecule up to which is trained.
+ANI1, STRAIN = ("ani_gdb_s01.h5", "ani1_hydrocarbons_s02.h5"), 0.1
 
 Array = NDArray[np.float64]
 
@@ -52,6 +60,7 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, torch {torch.__version__}"
 
 
+@cache
 def qm9() -> Labelled:
     """Read the arrays as they are."""
     folder = Path(os.environ.get("MOLAUG_DATA", "data"))
@@ -68,23 +77,23 @@ def qm9() -> Labelled:
             level="b3lyp/6-31g(2df,p)",
             rejected={},
         )
-    return taken(whole, there)
+    return whole.taken(there)
 
 
-def taken(whole: Labelled, rows: NDArray[np.intp]) -> Labelled:
-    """Take some structures."""
-    sizes = whole.sizes[rows]
-    atoms = np.concatenate([np.arange(whole.offsets[k], whole.offsets[k + 1]) for k in rows])
-    return Labelled(
-        numbers=whole.numbers[atoms],
-        positions=whole.positions[atoms],
-        offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        energy=whole.energy[rows],
-        forces=None,
-        keys=whole.keys[rows],
-        level=whole.level,
-        rejected={},
-    )
+def ani1() -> Labelled:
+    """Read conformers off equilibrium."""
+    folder = Path(os.environ.get("MOLAUG_DATA", "data")) / "ani"
+    return Labelled.read([folder / name for name in ANI1], split="structure")
+
+
+def strain(whole: Labelled) -> Array:
+    """Return the energy of each conformer above the lowest of its formula, in eV an atom."""
+    _, counts = composition(whole)
+    _, molecule = np.unique(counts, axis=0, return_inverse=True)
+    lowest = np.full(molecule.max() + 1, np.inf)
+    np.minimum.at(lowest, molecule, whole.energy)
+    found: Array = (whole.energy - lowest[molecule]) / whole.sizes
+    return found
 
 
 def parts_of(whole: Labelled, split: str, train: int, test: int) -> dict[str, Labelled]:
@@ -92,8 +101,9 @@ def parts_of(whole: Labelled, split: str, train: int, test: int) -> dict[str, La
     of_atom = np.repeat(np.arange(len(whole)), whole.sizes)
     heavy = np.bincount(of_atom, weights=whole.numbers > 1)
     oxygen = np.bincount(of_atom, weights=whole.numbers == 8)
-    known = {"random": heavy > 0, "heavy": heavy <= 8, "oxygen": oxygen <= 1}[split]
-    shifted = {"random": heavy < 0, "heavy": heavy == 9, "oxygen": oxygen >= 4}[split]
+    above = strain(whole) if split == "strained" else np.zeros(len(whole))
+    known = {"random": heavy > 0, "heavy": heavy <= 8, "oxygen": oxygen <= 1, "strained": above <= STRAIN}[split]
+    shifted = {"random": heavy < 0, "heavy": heavy == 9, "oxygen": oxygen >= 4, "strained": above > STRAIN}[split]
     order = np.argsort(whole.keys, kind="stable")
     within, beyond = order[known[order]], order[shifted[order]][:test]
     held = max(train // 10, 100)
@@ -103,7 +113,7 @@ def parts_of(whole: Labelled, split: str, train: int, test: int) -> dict[str, La
     rows = dict(zip(("train", "validation", "test"), np.split(within, ends)[:3], strict=True))
     if len(beyond):
         rows["shifted"] = beyond
-    return {name: taken(whole, which) for name, which in rows.items()}
+    return {name: whole.taken(which) for name, which in rows.items()}
 
 
 def trained(parts: dict[str, Labelled], arguments: argparse.Namespace, seed: int, **options: Any) -> Any:
@@ -135,26 +145,22 @@ def predicted(potential: Any, part: Labelled) -> Predicted:
     return predict_arrays(potential, part.numbers, part.positions, part.offsets)
 
 
-def told(potential: Any, parts: dict[str, Labelled], *, rigidity: bool) -> dict[str, Array]:
-    """Predict all parts: energies, what the head says, and the rigidity if asked for."""
-    found = {name: predicted(potential, part) for name, part in parts.items() if name != "train"}
+def told(potential: Potential, parts: dict[str, Labelled], *, regress: bool) -> dict[str, Array]:
+    """Predict all parts: energies, what the head says, the rigidity, and a regression if asked for."""
+    found = {name: predicted(potential, part) for name, part in parts.items()}
+    held, error = found["validation"], found["validation"].energy - parts["validation"].energy
+    uncertain = UncertainPotential.fitted(potential, found.pop("train").features, held.features, error, held.variance)
     arrays = {}
     for name, prediction in found.items():
         arrays[f"{name}_label"], arrays[f"{name}_energy"] = parts[name].energy, prediction.energy
+        arrays[f"{name}_llpr"] = uncertain.sigma(prediction, by="rigidity")
         if prediction.variance is not None:
             arrays[f"{name}_sigma"] = np.sqrt(prediction.variance)
-    if rigidity:
-        seen = predicted(potential, parts["train"]).features
-        held = found["validation"]
-        uncertain = UncertainPotential.fitted(
-            potential, seen, held.features, held.energy - parts["validation"].energy, held.variance
-        )
-        for name, prediction in found.items():
-            arrays[f"{name}_llpr"] = uncertain.sigma(prediction, by="rigidity")
+        if regress:
             arrays[f"{name}_regressed"] = uncertain.sigma(prediction, by="errors")
-        error = arrays["validation_energy"] - arrays["validation_label"]  # what calibrates must not have been fitted
-        features = per_atom(held.features)
-        arrays["validation_regressed"] = ErrorRegression.cross_validated(arrays["validation_llpr"], features, error)
+    if regress:  # what calibrates must not have been fitted
+        before, features = uncertain.sigma(held), per_atom(held.features)
+        arrays["validation_regressed"] = ErrorRegression.cross_validated(before, features, error)
     return arrays
 
 
@@ -168,7 +174,7 @@ def runs(arguments: argparse.Namespace) -> dict[str, tuple[int, dict[str, Any]]]
     return every
 
 
-def done(whole: Labelled | None, split: str, arguments: argparse.Namespace) -> dict[str, dict[str, Array]]:
+def done(read: Callable[[], Labelled], split: str, arguments: argparse.Namespace) -> dict[str, dict[str, Array]]:
     """Train what is not there, keep the potentials, and return the predictions of all."""
     folder = Path(arguments.out) / split
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,16 +183,16 @@ def done(whole: Labelled | None, split: str, arguments: argparse.Namespace) -> d
     for name, (seed, options) in runs(arguments).items():
         path = folder / f"{name}.npz"
         if not path.exists():
-            if whole is None:
-                whole = qm9()
             if parts is None:
-                parts = parts_of(whole, split, arguments.train, arguments.test)
+                parts = parts_of(read(), split, arguments.train, arguments.test)
                 print(f"{split}: " + ", ".join(f"{len(part):,} {key}" for key, part in parts.items()), flush=True)
-            start = time.perf_counter()
-            potential = trained(parts, arguments, seed, **options)
-            seconds = time.perf_counter() - start
-            potential.save_pretrained(folder / name)
-            arrays = told(potential, parts, rigidity=name == "plain-0")
+            seconds, kept = np.nan, folder / name
+            if not (kept / "model.safetensors").exists():
+                start = time.perf_counter()
+                trained(parts, arguments, seed, **options).save_pretrained(kept)
+                seconds = time.perf_counter() - start
+            potential = Potential.from_pretrained(kept)  # with the weights of half precision that are kept
+            arrays = told(potential, parts, regress=name in ("plain-0", "shallow"))
             partial = path.with_suffix(".partial.npz")
             np.savez(partial, seconds=seconds, **arrays)
             partial.rename(path)
@@ -213,8 +219,12 @@ def ways(
         every.setdefault("llpr, regressed", {})[part] = (error, plain[0][f"{part}_regressed"])
         if len(plain) > 1:
             every.setdefault("deep ensemble", {})[part] = (energies.mean(0) - label, energies.std(0, ddof=1))
-        for name, way in (("shallow", "shallow ensemble"), ("evidential", "evidential")):
-            every.setdefault(way, {})[part] = (found[name][f"{part}_energy"] - label, found[name][f"{part}_sigma"])
+        for name, way, kind in (
+            ("shallow", "shallow ensemble", "sigma"),
+            ("shallow", "shallow, regressed", "regressed"),
+            ("evidential", "evidential", "sigma"),
+        ):
+            every.setdefault(way, {})[part] = (found[name][f"{part}_energy"] - label, found[name][f"{part}_{kind}"])
     return every
 
 
@@ -237,7 +247,7 @@ def tables(split: str, every: dict[str, dict[str, tuple[Array, Array]]]) -> None
             conformal = Conformal.fitted(held_sigma, held_error, coverage=COVERAGE)
             covered = float((np.abs(error) <= conformal.radius(sigma)).mean())
             for name, calibrated in calibrators(held_error, held_sigma).items():
-                if name == "none" and way in ("constant", "llpr", "llpr, regressed"):
+                if name == "none" and way in ("constant", "llpr", "llpr, regressed", "shallow, regressed"):
                     continue  # of no size of its own: as it comes it is scaled already
                 m = reliability(1000.0 * calibrated(sigma), 1000.0 * error)
                 cells = [part, way, name, f"{m.mae:.1f}", f"{m.rmse:.1f}", f"{m.miscalibration_area:.3f}"]
@@ -288,13 +298,8 @@ def main() -> None:
     kept.write_text(json.dumps(options))
     print(f"{machine()}\n{json.dumps({**options, 'members': arguments.members})}", flush=True)
     print(f"Errors of normal distributions: coverages {2 * norm.cdf(1) - 1:.2f} and 0.95.", flush=True)
-    whole: Labelled | None = None
-    if not all(
-        (Path(arguments.out) / split / f"{name}.npz").exists() for split in arguments.splits for name in runs(arguments)
-    ):
-        whole = qm9()
     for split in arguments.splits:
-        found = done(whole, split, arguments)
+        found = done(ani1 if split == "strained" else qm9, split, arguments)
         tables(split, ways(found, arguments))
         cost = {name: float(arrays["seconds"]) for name, arrays in found.items()}
         print(

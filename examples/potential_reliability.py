@@ -2,10 +2,10 @@
 
     python examples/potential_reliability.py DATA [--checkpoint potential-qm9] [--split molecule]
 
-``DATA`` is what the potential was trained on, with the same split. Its rigidity and, where there is one, the regression
-on held-out errors are compared, each as the checkpoint has it and after isotonic calibration on the validation part.
-For that the regression is fitted anew to the other folds of the validation part, as it must not have seen what
-calibrates it.
+``DATA`` is what the potential was trained on, with the same split. Its rigidity and, where there are, what its head
+says and the regression on held-out errors are compared, each as the checkpoint has it and after isotonic calibration on
+the validation part. For that the regression is fitted anew to the other folds of the validation part, as it must not
+have seen what calibrates it.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ def table(labelled: Labelled, checkpoint: str) -> str:
     model = UncertainPotential.from_pretrained(checkpoint)
     held, off = predicted(model, labelled, labelled.part("validation"))
     test, error = predicted(model, labelled, labelled.part("test"))
-    rigid = model.sigma(held, "rigidity")
-    ways = {"rigidity": (rigid, model.sigma(test, "rigidity"))}
+    ways = {"rigidity": (model.sigma(held, "rigidity"), model.sigma(test, "rigidity"))}
+    if model.head is not None:
+        ways["head"] = (model.sigma(held, "head"), model.sigma(test, "head"))
     if model.errors is not None:
-        told = ErrorRegression.cross_validated(rigid, per_atom(held.features), off)
+        told = ErrorRegression.cross_validated(model.sigma(held), per_atom(held.features), off)
         ways["regression on held-out errors"] = (told, model.sigma(test, "errors"))
     mean, square = 1000 * np.abs(error).mean(), 1000 * np.sqrt(np.mean(error**2))
     head = "uncertainty,misc. area,ENCE,ZMS,NLL,ρ (ceiling),AUROC 5 %,hit 5 %,cov 68 / 95,conformal 90 %"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from molaug.potentials.prediction import Predicted, predict
     from molaug.potentials.regressors import KernelRidge, Regressor, SparseGaussianProcess
     from molaug.potentials.training import PotentialTraining
+    from molaug.potentials.transfer import begun_from, references_for
     from molaug.potentials.uncertain import Uncertain, UncertainPotential
 
 _HOMES = {
@@ -33,7 +34,9 @@ _HOMES = {
     "SparseGaussianProcess": "molaug.potentials.regressors",
     "Uncertain": "molaug.potentials.uncertain",
     "UncertainPotential": "molaug.potentials.uncertain",
+    "begun_from": "molaug.potentials.transfer",
     "predict": "molaug.potentials.prediction",
+    "references_for": "molaug.potentials.transfer",
 }
 
 __all__ = [
@@ -53,7 +56,9 @@ __all__ = [
     "SparseGaussianProcess",
     "Uncertain",
     "UncertainPotential",
+    "begun_from",
     "predict",
+    "references_for",
 ]
 
 

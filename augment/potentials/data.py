@@ -210,6 +210,31 @@ class Labelled:
         """Atoms of each structure."""
         return np.diff(self.offsets)
 
+    def taken(self, rows: NDArray[np.intp]) -> Labelled:
+        """Take some structures.
+
+        Parameters
+        ----------
+        rows
+            Which, shape (m,).
+
+        Returns
+        -------
+        Labelled
+            In this order.
+        """
+        offsets, atoms = self._atoms(rows)
+        return Labelled(
+            numbers=self.numbers[atoms],
+            positions=self.positions[atoms],
+            offsets=offsets,
+            energy=self.energy[rows],
+            forces=None if self.forces is None else self.forces[atoms],
+            keys=self.keys[rows],
+            level=self.level,
+            rejected=self.rejected,
+        )
+
     def part(self, name: str) -> NDArray[np.intp]:
         """Return the rows of a part.
 
@@ -239,18 +264,44 @@ class Labelled:
             See :data:`Batch`.
         """
         which = np.asarray(rows, dtype=np.intp)
-        sizes = self.sizes[which]
-        ends = np.cumsum(sizes)
-        atoms = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.offsets[which] - (ends - sizes), sizes)
+        offsets, atoms = self._atoms(which)
         found = {
             "energy": torch.from_numpy(self.energy[which]),  # first: by its length structures are counted
             "numbers": torch.from_numpy(self.numbers[atoms].astype(np.int64)),
             "positions": torch.from_numpy(self.positions[atoms]),
-            "batch": torch.from_numpy(np.repeat(np.arange(len(which)), sizes)),
+            "batch": torch.from_numpy(np.repeat(np.arange(len(which)), np.diff(offsets))),
         }
         if self.forces is not None:
             found["forces"] = torch.from_numpy(self.forces[atoms])
         return found
+
+    def _atoms(self, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the offsets of some structures among themselves, and where their atoms are among all."""
+        sizes = self.sizes[rows]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return offsets, np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], sizes)
+
+
+def composition(labelled: Labelled) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Count the atoms of each element.
+
+    Parameters
+    ----------
+    labelled
+        Structures.
+
+    Returns
+    -------
+    elements : NDArray[np.uint8]
+        Atomic numbers that occur, ascending, shape (n_elements,).
+    counts : NDArray[np.float64]
+        Shape (n, n_elements).
+    """
+    elements = np.unique(labelled.numbers)
+    counts = np.zeros((len(labelled), len(elements)))
+    rows_of = np.repeat(np.arange(len(labelled)), labelled.sizes)
+    np.add.at(counts, (rows_of, np.searchsorted(elements, labelled.numbers)), 1.0)
+    return elements, counts
 
 
 def reference_energies(labelled: Labelled, rows: NDArray[np.intp]) -> tuple[dict[int, float], float]:
@@ -270,10 +321,7 @@ def reference_energies(labelled: Labelled, rows: NDArray[np.intp]) -> tuple[dict
     scale : float
         Root of the mean squared rest for each atom, in eV; 1 if nothing is left.
     """
-    elements = np.unique(labelled.numbers)
-    counts = np.zeros((len(labelled), len(elements)))
-    rows_of = np.repeat(np.arange(len(labelled)), labelled.sizes)
-    np.add.at(counts, (rows_of, np.searchsorted(elements, labelled.numbers)), 1.0)
+    elements, counts = composition(labelled)
     counts = counts[rows]
     found = np.linalg.lstsq(counts, labelled.energy[rows], rcond=None)[0]
     rest = (labelled.energy[rows] - counts @ found) / counts.sum(1)

@@ -37,7 +37,7 @@ class PotentialModel:
         A shipped checkpoint, one in ``$MOLAUG_CHECKPOINTS``, or a folder that ``molaug fit potential`` wrote; its path
         becomes absolute.
     by
-        Whence the uncertainties: ``head``, ``rigidity``, or a regression on held-out ``errors`` by the rigidity and the
+        Whence the uncertainties: ``head``, ``rigidity``, or a regression on held-out ``errors`` by these and the
         features; by default from the head where it gives any, else from the rigidity.
 
     Examples

@@ -13,6 +13,7 @@ from molaug.generators.learned.scheduled import Scheduled
 from molaug.potentials.data import Batch
 from molaug.potentials.heads import Head, Kind, normal_nll
 from molaug.potentials.potential import Potential, Prediction
+from molaug.potentials.transfer import begun_from
 
 #: Errors above so many scales count linearly instead of squared.
 _HUBER = 1.0
@@ -38,7 +39,7 @@ class PotentialTraining(Scheduled):
     domain
         What the data are like: :attr:`molaug.potentials.LabelledData.domain`.
     network
-        ``painn`` or ``schnet``.
+        ``painn``, by default, or ``schnet``.
     options
         Of the network, such as ``{width: 64, layers: 3}``; its own by default.
     learning_rate
@@ -58,11 +59,15 @@ class PotentialTraining(Scheduled):
         is 0.07 eV on QM9, where the 0.4 per eV of PhysNet-DER are 0.03.
     likelihood_from
         Share of the training after which the likelihood trains the energies too; 1 is never.
+    start
+        A checkpoint from whose weights it begins: see :func:`~molaug.potentials.transfer.begun_from`. The network and
+        its options are then those of the checkpoint; a learning rate below that of a new network loses less of it.
 
     Raises
     ------
     ValueError
-        If a weight is negative, the share is not between 0 and 1, or the head is unknown.
+        If a weight is negative, the share is not between 0 and 1, the head is unknown, or the network or its options
+        are not those of the checkpoint.
 
     References
     ----------
@@ -75,7 +80,7 @@ class PotentialTraining(Scheduled):
     def __init__(
         self,
         domain: Mapping[str, Any],
-        network: str = "painn",
+        network: str | None = None,
         options: dict[str, Any] | None = None,
         learning_rate: float = 1e-3,
         warmup: int = 500,
@@ -85,6 +90,7 @@ class PotentialTraining(Scheduled):
         members: int = 16,
         evidence_weight: float = 0.1,
         likelihood_from: float = 0.5,
+        start: str | None = None,
     ) -> None:
         super().__init__()
         if force_weight < 0 or weight_decay < 0 or evidence_weight < 0:
@@ -95,19 +101,24 @@ class PotentialTraining(Scheduled):
         if not 0 <= likelihood_from <= 1:
             raise ValueError(f"likelihood_from is {likelihood_from}; expected a share between 0 and 1")
         self.save_hyperparameters()
-        # called network as in every training: its weights are those that are averaged
-        self.network = Potential(
-            network,
-            options,
-            references=domain["references"],
-            scale=domain["scale"],
-            level=domain["level"],
-            head=Head(
-                kind=head,
-                members=members if head == "ensemble" else 1,
-                atoms=domain["atoms"] if head == "evidential" else 1.0,
-            ),
+        told = Head(
+            kind=head,
+            members=members if head == "ensemble" else 1,
+            atoms=domain["atoms"] if head == "evidential" else 1.0,
         )
+        references, level = domain["references"], domain["level"]
+        # called network as in every training: its weights are those that are averaged
+        if start is None:
+            self.network = Potential(
+                network or "painn", options, references=references, scale=domain["scale"], level=level, head=told
+            )
+        else:
+            begun = Potential.from_pretrained(start)
+            for name, given in (("network", network), ("options", options)):
+                if given not in (None, begun.config[name]):
+                    expected = f"that of {start}, {begun.config[name]!r}, or none"
+                    raise ValueError(f"{name} is {given!r}; expected {expected}")
+            self.network = begun_from(begun, head=told, references=references, level=level)
         self.forced = bool(domain["forces"]) and force_weight > 0
 
     def potential(self) -> Potential:

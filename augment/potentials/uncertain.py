@@ -26,7 +26,7 @@ RIGIDITY = "rigidity.safetensors"
 EXPONENTS = (0.0, 0.5, 1.0)
 
 #: Where uncertainties of energies come from: what the last layer gives, its prediction rigidity, or a regression on
-#: held-out errors by that rigidity and the features.
+#: held-out errors by the first of these that there is and the features.
 Source = Literal["head", "rigidity", "errors"]
 
 #: Held-out structures from which on their errors are regressed on features.
@@ -46,7 +46,8 @@ class UncertainPotential:
     head
         Calibrates what the head of the potential says; None of a plain head.
     errors
-        Tells the size of errors from the rigidity and the features; None where too few structures were held out.
+        Tells the size of errors from what the head says, or the rigidity where it is plain, and the features; None
+        where too few structures were held out.
 
     References
     ----------
@@ -97,7 +98,8 @@ class UncertainPotential:
         rigidity = min(found, key=lambda entry: entry[0])[1]
         regression = None
         if len(errors) >= ENOUGH:
-            regression = ErrorRegression.fitted(rigidity.uncertainty(held_out), per_atom(held_out), errors)
+            told = rigidity.uncertainty(held_out) if head is None or variance is None else head(np.sqrt(variance))
+            regression = ErrorRegression.fitted(told, per_atom(held_out), errors)
         return cls(potential=potential, rigidity=rigidity, head=head, errors=regression)
 
     @property
@@ -203,7 +205,7 @@ class UncertainPotential:
         if by == "errors":
             if self.errors is None:
                 raise ValueError(f"too few structures were held out, less than {ENOUGH}; expected by='rigidity'")
-            return self.errors(self._rigid(found.features), per_atom(found.features))
+            return self.errors(self.sigma(found), per_atom(found.features))
         if self.head is None:
             raise ValueError("the head is plain and gives no uncertainties; expected by='rigidity', or another head")
         # no structure could be predicted: then no batch told a variance either

@@ -13,6 +13,7 @@ from molaug.potentials.data import Labelled, LabelledData
 from molaug.potentials.potential import Potential
 from molaug.potentials.prediction import Predicted, predict_arrays
 from molaug.potentials.training import PotentialTraining
+from molaug.potentials.transfer import references_for
 from molaug.potentials.uncertain import UncertainPotential
 from molaug.training.card import card
 from molaug.training.fitting import Fitting
@@ -69,7 +70,11 @@ def fit_potential(options: Sequence[str]) -> Path:
     if complete is not None:
         print(f"{fitting.out} is complete: {complete.steps:,} steps; --fresh trains anew", flush=True)
         return fitting.out
-    model = fitting.model(domain=data.domain)
+    domain, start = data.domain, fitting.options.model.start
+    if start is not None:
+        begun = Potential.from_pretrained(start)
+        domain = {**domain, "references": references_for(begun, labelled, data.train_rows)}
+    model = fitting.model(domain=domain)
     result = fitting.run(model, data)
     if fitting.leads:
         model.potential().save_pretrained(fitting.out)
@@ -96,6 +101,7 @@ def fit_potential(options: Sequence[str]) -> Path:
                     f"{z}: {float(potential.references[z]):.4f}" for z in potential.elements
                 ),
                 "left to be explained / eV an atom": f"{potential.config['scale']:.4f}",
+                **({} if start is None else {"begun from the weights of": start}),
             },
             result=result,
             use=_USE.format(folder=fitting.out),

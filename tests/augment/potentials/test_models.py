@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,22 @@ def test_errors_that_were_held_out_are_learned_where_they_are_asked_for(
     assert np.isnan(by_errors(Structures.from_ase(molecule("NH3")))[1]).all()
     with pytest.raises(ValueError, match="too few structures were held out, less than 200; expected by='rigidity'"):
         PotentialModel(checkpoint=str(tmp_path / "plain"), by="errors")(fresh)
+
+
+def test_errors_are_learned_from_what_the_head_says_where_it_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Errors go with the head alone, as it was told in a way that neither features nor rigidity know of."""
+    monkeypatch.setattr("molaug.potentials.uncertain.ENOUGH", 200)
+    rng = np.random.default_rng(0)
+    potential = Potential("painn", {"width": 16, "heads": 4}, references=REFERENCES).eval()
+    features = np.c_[rng.normal(size=(600, 16)), np.full(600, 9.0)]
+    sigma = 10 ** rng.uniform(-2, 0, 600)
+    errors = sigma * rng.normal(size=600)
+    told = UncertainPotential.fitted(potential, features[:100], features[100:400], errors[100:400], sigma[100:400] ** 2)
+    assert told.errors is not None
+    rest = slice(400, 600)
+    found = replace(predict(potential, rattled(200)), features=features[rest], variance=sigma[rest] ** 2)
+    assert np.corrcoef(np.log(told.sigma(found, "errors")), np.log(sigma[rest]))[0, 1] > 0.98
+    assert abs(np.corrcoef(np.log(told.sigma(found, "rigidity")), np.log(sigma[rest]))[0, 1]) < 0.3
 
 
 def test_a_plain_head_tells_no_uncertainties(tmp_path: Path) -> None:
