@@ -100,12 +100,15 @@ class Scale:
 class Isotonic:
     """Variances as the rising function of the uncertainty that lies nearest to the squared errors.
 
+    Above the largest uncertainty that was held out the result grows in proportion: there the data tell nothing, and
+    what is unlike all of them must not look as safe as the worst of them. Below the smallest it stays what it is there.
+
     Parameters
     ----------
     sigma
         Uncertainties at which the function is known, ascending, shape (n,).
     variance
-        Its values there, shape (n,); linear between, constant beyond.
+        Its values there, shape (n,); linear between.
 
     References
     ----------
@@ -156,7 +159,10 @@ class Isotonic:
         NDArray[np.float64]
             Of the same shape.
         """
-        return np.sqrt(np.interp(np.asarray(sigma, dtype=np.float64), self.sigma, self.variance))
+        given = np.asarray(sigma, dtype=np.float64)
+        beyond = np.fmax(given / self.sigma[-1], 1.0)
+        calibrated: NDArray[np.float64] = beyond * np.sqrt(np.interp(given, self.sigma, self.variance))
+        return calibrated
 
 
 @dataclass(frozen=True, kw_only=True)

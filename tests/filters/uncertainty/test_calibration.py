@@ -87,6 +87,15 @@ def test_isotonic_uncertainties_rise_and_are_never_nought() -> None:
     assert (np.diff(found) >= 0).all()
 
 
+def test_isotonic_uncertainties_grow_on_beyond_the_largest_that_was_held_out() -> None:
+    sigma, errors = sample(10_000)
+    calibrated = Isotonic.fitted(sigma, errors)
+    edge = sigma.max()
+    np.testing.assert_allclose(calibrated([3 * edge, 50 * edge]), calibrated(edge) * np.array([3, 50]))
+    assert calibrated(0.0) == calibrated(sigma.min())
+    assert np.isnan(calibrated(np.nan))
+
+
 def test_conformal_intervals_cover_as_they_promise_whatever_the_errors() -> None:
     """Over exchangeable data the coverage is at least 1 - α, and at most 1 / (n + 1) more, on average."""
     covered = []
