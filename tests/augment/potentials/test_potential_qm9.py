@@ -67,9 +67,11 @@ def test_it_is_less_sure_of_what_it_never_saw(known: Structures) -> None:
     shaken = Structures.from_arrays(
         [row.numbers for row in known], [row.positions + rng.normal(0, 0.15, row.positions.shape) for row in known]
     )
-    for by, least in (("rigidity", 1.2), ("errors", 2.0)):
+    for by, least in (("head", 1.5), ("rigidity", 1.5), ("errors", 2.0)):
         model = PotentialModel(by=by)  # type: ignore[arg-type]
-        assert (model(shaken)[1] > least * model(known)[1]).all()
+        ratio = model(shaken)[1] / model(known)[1]
+        assert (ratio > 1.05).all()
+        assert np.median(ratio) > least
 
 
 def test_neither_energies_nor_uncertainties_change_with_the_frame(known: Structures, model: PotentialModel) -> None:
