@@ -109,7 +109,7 @@ class Environments:
         positions = rows.positions.astype(np.float32)
         for which, z, x in _alike(np.flatnonzero(there), rows.offsets, rows.numbers, positions):
             spectra = power_spectra(z, x, self.cutoff)  # (m, n_atoms, d)
-            # in double precision: the digits that are kept must not depend on the rows beside, nor on the processor
+            # in double precision: the digits that are kept must not depend on the rows beside
             angles = spectra.reshape(-1, spectra.shape[-1]).astype(np.float64) @ weights / self.length
             waves = np.cos(angles.astype(np.float32).reshape(*z.shape, self.size) + phases[z])  # (m, n_atoms, size)
             vectors[which] = np.sqrt(2.0 / self.size) * (waves.mean(1) if self.average else waves.sum(1))

@@ -13,7 +13,7 @@ from molaug.generators.learned.scheduled import Scheduled
 from molaug.potentials.data import Batch
 from molaug.potentials.heads import Head, Kind, normal_nll
 from molaug.potentials.potential import Potential, Prediction
-from molaug.potentials.transfer import begun_from
+from molaug.potentials.transfer import begun_from, start_of
 
 #: Errors above so many scales count linearly instead of squared.
 _HUBER = 1.0
@@ -113,11 +113,7 @@ class PotentialTraining(Scheduled):
                 network or "painn", options, references=references, scale=domain["scale"], level=level, head=told
             )
         else:
-            begun = Potential.from_pretrained(start)
-            for name, given in (("network", network), ("options", options)):
-                if given not in (None, begun.config[name]):
-                    expected = f"that of {start}, {begun.config[name]!r}, or none"
-                    raise ValueError(f"{name} is {given!r}; expected {expected}")
+            begun = start_of(start, network=network, options=options)
             self.network = begun_from(begun, head=told, references=references, level=level)
         self.forced = bool(domain["forces"]) and force_weight > 0
 

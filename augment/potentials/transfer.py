@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +17,42 @@ from molaug.potentials.prediction import predict_arrays
 
 #: Structures that energies of free atoms are fitted to, evenly spread over those that are given.
 REFERENCE_ROWS = 2000
+
+
+def start_of(name: str, *, network: str | None = None, options: Mapping[str, Any] | None = None) -> Potential:
+    """Load the potential that a training starts from.
+
+    Parameters
+    ----------
+    name
+        A shipped checkpoint, one in ``$MOLAUG_CHECKPOINTS``, or a folder.
+    network
+        That is asked for; None for that of the checkpoint.
+    options
+        Of the network, likewise.
+
+    Returns
+    -------
+    Potential
+        Trained.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such checkpoint.
+    ValueError
+        If another network is asked for, or other options.
+
+    Examples
+    --------
+    >>> start_of("potential-qm9").level
+    'b3lyp/6-31g(2df,p)'
+    """
+    start = Potential.from_pretrained(name)
+    for what, given in (("network", network), ("options", options)):
+        if given not in (None, start.config[what]):
+            raise ValueError(f"{what} is {given!r}; expected that of {name}, {start.config[what]!r}, or none")
+    return start
 
 
 def begun_from(start: Potential, *, head: Head, references: dict[int, float], level: str | None) -> Potential:

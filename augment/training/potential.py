@@ -13,7 +13,7 @@ from molaug.potentials.data import Labelled, LabelledData
 from molaug.potentials.potential import Potential
 from molaug.potentials.prediction import Predicted, predict_arrays
 from molaug.potentials.training import PotentialTraining
-from molaug.potentials.transfer import references_for
+from molaug.potentials.transfer import references_for, start_of
 from molaug.potentials.uncertain import UncertainPotential
 from molaug.training.card import card
 from molaug.training.fitting import Fitting
@@ -55,6 +55,10 @@ def fit_potential(options: Sequence[str]) -> Path:
         The checkpoint, which :meth:`molaug.potentials.Potential.from_pretrained` reads.
     """
     fitting = Fitting.parse("potential", options, data=LabelledData, model=PotentialTraining)
+    asked = fitting.options.model
+    start = asked.start
+    # before the data are read, which may take long
+    begun = None if start is None else start_of(start, network=asked.network, options=asked.options)
     data = fitting.data()
     labelled = data.labelled
     counts = {part: len(labelled.part(part)) for part in ("train", "validation", "test")}
@@ -70,9 +74,8 @@ def fit_potential(options: Sequence[str]) -> Path:
     if complete is not None:
         print(f"{fitting.out} is complete: {complete.steps:,} steps; --fresh trains anew", flush=True)
         return fitting.out
-    domain, start = data.domain, fitting.options.model.start
-    if start is not None:
-        begun = Potential.from_pretrained(start)
+    domain = data.domain
+    if begun is not None:
         domain = {**domain, "references": references_for(begun, labelled, data.train_rows)}
     model = fitting.model(domain=domain)
     result = fitting.run(model, data)

@@ -113,3 +113,11 @@ def test_another_network_than_that_of_the_start_is_refused(start: Potential, tmp
         with pytest.raises(ValueError, match="expected that of"):
             PotentialTraining(domain, start=str(tmp_path), **given)
     assert PotentialTraining(domain, start=str(tmp_path), options=SMALL).potential().config["options"] == SMALL
+
+
+def test_a_start_that_is_not_there_stops_before_the_data_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    command = ["fit", "potential", "--data", str(tmp_path / "none.parquet"), "--out", str(tmp_path / "out")]
+    assert main([*command, "--model.start", "nowhere"]) != 0
+    assert "no checkpoint 'nowhere'" in capsys.readouterr().err
