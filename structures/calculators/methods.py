@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -14,6 +15,17 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from molaug.structures.calculators.force_fields import ForceField, ForceFieldCalculator
+from molaug.structures.calculators.scratch import confine
+from molaug.structures.calculators.states import (
+    KNOWN_KEYS,
+    check_keys,
+    check_taken,
+    mark,
+    of_atoms,
+    place_of,
+    refuse_untold,
+    tell,
+)
 from molaug.structures.chemistry import lay_graph, perceive
 from molaug.structures.structure import Structure
 
@@ -43,9 +55,17 @@ class Method:
     options
         Arguments of the calculator.
     charge_key
-        Argument by which a ``module:Class`` calculator takes the total charge, if it takes it; the known names do.
+        How a calculator takes the total charge: the argument of a ``module:Class``, the parameter or attribute of an
+        object, ``info:NAME`` or ``info`` (that is ``info:charge``) if it reads ``atoms.info``, ``initial_charges`` if
+        it sums these. The known names take it, and so do tblite's and our own calculators. Others refuse structures
+        that are charged.
     multiplicity_key
-        Likewise for 2S+1.
+        Likewise for 2S+1, with ``info`` for ``info:spin`` and ``initial_magmoms``. Without it open shells are refused.
+
+    Notes
+    -----
+    Each calculator works in a scratch folder of its own, which is removed with it, see
+    :mod:`molaug.structures.calculators.scratch`.
 
     Examples
     --------
@@ -130,13 +150,27 @@ class Method:
         keys = {key: getattr(self, key) for key in ("charge_key", "multiplicity_key") if getattr(self, key)}
         return {"calculator": name, "options": values, **keys} if values or keys else name
 
-    def calculator_of(self, structure: Structure) -> Calculator:
+    def keys(self) -> tuple[str | None, str | None]:
+        """Return how charge and multiplicity are told.
+
+        Returns
+        -------
+        charge_key : str or None
+            None if the calculator is not told.
+        multiplicity_key : str or None
+            Likewise.
+        """
+        return _keys(self.calculator, self.charge_key, self.multiplicity_key)
+
+    def calculator_of(self, structure: Structure, *, folder: Path | None = None) -> Calculator:
         """Return a fresh calculator for one structure, so that no result depends on what was computed before.
 
         Parameters
         ----------
         structure
             Whose charge and multiplicity are meant, and whose bonds where a force field needs them.
+        folder
+            Where it shall leave its files; by default they are removed with it.
 
         Returns
         -------
@@ -146,11 +180,15 @@ class Method:
         Raises
         ------
         ValueError
-            If a force field cannot describe the structure.
+            If a force field cannot describe the structure, or the calculator cannot be told that it is charged or has
+            an open shell.
         """
-        if self.calculator in FORCE_FIELDS:
+        if self._is_force_field:
             return _force_field(cast("ForceField", self.calculator), structure)
-        return calculator_for(
+        parameters = self.options if isinstance(self.calculator, str) else getattr(self.calculator, "parameters", {})
+        fixed = parameters if isinstance(parameters, Mapping) else {}
+        refuse_untold(self.name, structure.charge, structure.multiplicity, *self.keys(), fixed)
+        calculator = calculator_for(
             self.calculator,
             self.options,
             charge=structure.charge,
@@ -158,6 +196,8 @@ class Method:
             charge_key=self.charge_key,
             multiplicity_key=self.multiplicity_key,
         )
+        confine(calculator, self.options, folder)
+        return calculator
 
     def check(self) -> None:
         """Make a calculator once, so that a missing package or a wrong option stops here and not once for each row.
@@ -169,18 +209,25 @@ class Method:
         ImportError
             If a package is missing.
         """
-        if self.calculator not in FORCE_FIELDS:
+        check_keys(self.charge_key, self.multiplicity_key)
+        if not self._is_force_field:
             calculator_for(
                 self.calculator, self.options, charge_key=self.charge_key, multiplicity_key=self.multiplicity_key
             )
 
-    def atoms_of(self, structure: Structure) -> Atoms:
+    @property
+    def _is_force_field(self) -> bool:
+        return isinstance(self.calculator, str) and self.calculator in FORCE_FIELDS
+
+    def atoms_of(self, structure: Structure, *, folder: Path | None = None) -> Atoms:
         """Return the structure as ``ase.Atoms`` with its calculator attached.
 
         Parameters
         ----------
         structure
             With positions.
+        folder
+            Where the calculator shall leave its files; by default they are removed with it.
 
         Returns
         -------
@@ -190,13 +237,13 @@ class Method:
         Raises
         ------
         ValueError
-            If the structure has no positions, or a force field cannot describe it.
+            If the structure has no positions, or the calculator cannot describe it, see :meth:`calculator_of`.
         """
         if structure.positions is None:
             raise ValueError("a bare graph has no geometry to compute")
         atoms = Atoms(numbers=structure.numbers, positions=structure.positions)
-        atoms.info.update(charge=structure.charge, multiplicity=structure.multiplicity, spin=structure.multiplicity)
-        atoms.calc = self.calculator_of(structure)
+        mark(atoms, structure.charge, structure.multiplicity, *self.keys())
+        atoms.calc = self.calculator_of(structure, folder=folder)
         return atoms
 
 
@@ -222,7 +269,7 @@ def calculator_for(
     multiplicity
         2S+1.
     charge_key
-        Argument by which ``module:Class`` takes the charge, if any; the known names take it.
+        Argument, parameter or attribute by which it takes the charge, if any; see :class:`Method`.
     multiplicity_key
         Likewise for the multiplicity.
 
@@ -236,20 +283,30 @@ def calculator_for(
     ValueError
         If the name is unknown or the arguments do not fit.
     """
+    told = zip(_keys(calculator, charge_key, multiplicity_key), (charge, multiplicity), strict=True)
+    state = {key: value for key, value in told if key is not None and not of_atoms(key)}
     if not isinstance(calculator, str):
-        return copy.deepcopy(calculator)
+        fresh = copy.deepcopy(calculator)
+        tell(fresh, state, type(calculator).__name__)
+        return fresh
     make = _locate(calculator)
-    arguments = dict(options)
-    if calculator in CALCULATORS:
-        charge_key, multiplicity_key = "charge", "multiplicity"
-    if charge_key:
-        arguments[charge_key] = charge
-    if multiplicity_key:
-        arguments[multiplicity_key] = multiplicity
+    arguments = {**options, **state}
     try:
-        return make(**arguments)
+        made = make(**arguments)
     except TypeError as error:
         raise ValueError(f"calculator {calculator!r} does not take {sorted(arguments)}: {error}") from error
+    check_taken(make, made, state, calculator)
+    return made
+
+
+def _keys(calculator: Any, charge_key: str | None, multiplicity_key: str | None) -> tuple[str | None, str | None]:
+    """Return how the state is told: as the user says, else as it is known."""
+    known: tuple[str | None, str | None] = (None, None)
+    if isinstance(calculator, str) and calculator in (*CALCULATORS, *CALCULATORS.values()):
+        known = ("charge", "multiplicity")
+    else:
+        known = KNOWN_KEYS.get(place_of(calculator), known)
+    return charge_key or known[0], multiplicity_key or known[1]
 
 
 def _locate(calculator: str) -> Any:
