@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from molaug.structures.calculators import scratch
+
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
@@ -66,13 +68,17 @@ def isolated(
     futures: list[Future[Outcome[Value]]] = [
         pool.schedule(_attempt, args=(function, item), timeout=time_limit) for item in items
     ]
+    killed = False
     try:
         for future in futures:
             error = future.exception()
+            killed = killed or error is not None
             yield future.result() if error is None else Outcome(reason=_reason(error, time_limit))
     finally:
         for future in futures:
             future.cancel()
+        if killed:
+            scratch.remove_orphans()
 
 
 def single_threaded() -> None:
@@ -145,6 +151,8 @@ def _attempt(function: Callable[[Item], Value], item: Item) -> Outcome[Value]:
         return Outcome(value=function(item))
     except Exception as error:  # whatever it is, it is this item's
         return Outcome(reason=_told(error))
+    finally:
+        scratch.clear()  # of calculators that something still holds
 
 
 def _reason(error: BaseException, time_limit: float | None) -> str:

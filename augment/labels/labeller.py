@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +19,7 @@ from numpy.typing import NDArray
 from molaug.registry import ConfigurationError
 from molaug.structures import Structure
 from molaug.structures.calculators import Method
+from molaug.structures.hashing import key64
 
 
 class LabelError(RuntimeError):
@@ -40,9 +46,17 @@ class Labeller:
         Largest force on an atom in eV/Å that is believed; a semi-empirical method happily returns numbers for
         absurd geometries. None for no limit.
     charge_key
-        Name of the argument by which a ``module:Class`` calculator takes the total charge, if it takes it.
+        How a calculator that is not known by name takes the total charge: its argument, parameter or attribute,
+        ``info:NAME`` or ``initial_charges``, see :class:`~molaug.structures.calculators.Method`. Without it charged
+        structures are rejected.
     multiplicity_key
-        Likewise for 2S+1.
+        Likewise for 2S+1; without it open shells are rejected.
+    keep_failed
+        Folder in which the files of structures that could not be labelled are kept, each in a folder named by the id;
+        the reasons name it. Its path becomes absolute. By default all files of a calculator are removed.
+    fail_fast
+        A run stops if so many structures, the first that the calculator is asked about, all fail for the same reason.
+        0 never stops it. Structures that are refused before the calculator is asked do not count.
 
     Examples
     --------
@@ -60,8 +74,16 @@ class Labeller:
     max_force: float | None = 50.0
     charge_key: str | None = None
     multiplicity_key: str | None = None
+    keep_failed: str | None = None
+    fail_fast: int = 8
 
     def __post_init__(self) -> None:
+        if type(self.fail_fast) is not int or self.fail_fast < 0:
+            raise ValueError(f"fail_fast is {self.fail_fast!r}; expected a number of structures, or 0 to go on always")
+        if self.keep_failed is not None:
+            if not isinstance(self.keep_failed, str | Path) or not str(self.keep_failed):
+                raise ValueError(f"keep_failed is {self.keep_failed!r}; expected a folder")
+            object.__setattr__(self, "keep_failed", str(Path(self.keep_failed).expanduser().absolute()))
         if self.level is None:
             if not isinstance(self.calculator, str):
                 raise ValueError(
@@ -118,8 +140,62 @@ class Labeller:
         LabelError
             If the structure has no positions, or a force field cannot describe it.
         """
+        return self._atoms_of(structure, None)
+
+    @contextmanager
+    def attached(self, structure: Structure) -> Iterator[Atoms]:
+        """Provide the structure with a fresh calculator, whose files are kept if an error is raised and so asked for.
+
+        Parameters
+        ----------
+        structure
+            With positions.
+
+        Yields
+        ------
+        ase.Atoms
+            See :meth:`atoms_of`.
+        """
+        folder: Path | None = None
+        if self.keep_failed is not None:
+            Path(self.keep_failed).mkdir(parents=True, exist_ok=True)
+            # of this attempt alone: ids may repeat
+            folder = Path(tempfile.mkdtemp(prefix=_folder_name(structure), dir=self.keep_failed))
         try:
-            return self.method.atoms_of(structure)
+            yield self._atoms_of(structure, folder)
+        except BaseException:
+            with suppress(OSError):
+                if folder is not None:
+                    folder.rmdir()  # only if there is nothing in it
+            raise
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def kept(self, structure: Structure, since: float) -> Path | None:
+        """Return where the files of a structure that failed are.
+
+        Parameters
+        ----------
+        structure
+            That failed.
+        since
+            Time before which it cannot have been, in seconds since the epoch.
+
+        Returns
+        -------
+        Path or None
+            None if there are none, or none are kept.
+        """
+        if self.keep_failed is None or not Path(self.keep_failed).is_dir():
+            return None
+        name = _folder_name(structure)
+        found = [path for path in Path(self.keep_failed).iterdir() if path.name.startswith(name)]
+        recent = [(path.stat().st_mtime, path) for path in found if path.stat().st_mtime >= since - 1.0]
+        return max(recent)[1] if recent else None
+
+    def _atoms_of(self, structure: Structure, folder: Path | None) -> Atoms:
+        try:
+            return self.method.atoms_of(structure, folder=folder)
         except ValueError as error:
             raise LabelError(str(error)) from error
 
@@ -143,13 +219,19 @@ class Labeller:
         LabelError
             If the result is not believable.
         """
-        atoms = self.atoms_of(structure)
-        energy = float(atoms.get_potential_energy())
-        forces = np.array(atoms.get_forces(), dtype=np.float64) if self.forces else None
-        if not math.isfinite(energy) or (forces is not None and not np.isfinite(forces).all()):
-            raise LabelError(f"energy {energy} or a force is not finite")
-        if forces is not None and self.max_force is not None and len(forces):
-            largest = float(np.linalg.norm(forces, axis=1).max())
-            if largest > self.max_force:
-                raise LabelError(f"largest force {largest:.1f} eV/Å is above {self.max_force:g}")
+        with self.attached(structure) as atoms:
+            energy = float(atoms.get_potential_energy())
+            forces = np.array(atoms.get_forces(), dtype=np.float64) if self.forces else None
+            if not math.isfinite(energy) or (forces is not None and not np.isfinite(forces).all()):
+                raise LabelError(f"energy {energy} or a force is not finite")
+            if forces is not None and self.max_force is not None and len(forces):
+                largest = float(np.linalg.norm(forces, axis=1).max())
+                if largest > self.max_force:
+                    raise LabelError(f"largest force {largest:.1f} eV/Å is above {self.max_force:g}")
         return energy, forces
+
+
+def _folder_name(structure: Structure) -> str:
+    """Return the beginning of the name of a structure's folder: ids may hold anything."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", structure.id).strip("-")[:60]
+    return f"{plain}-{key64(structure.id):016x}-"

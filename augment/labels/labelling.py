@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +48,7 @@ def label(
     """
     labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
     labeller.check()  # a missing package or a wrong option stops here, not once for each row
+    began = time.time()
     outcomes = isolated(labeller.label, _alive(structures), time_limit=time_limit)
     energies: list[float | None] = []
     forces: list[NDArray[np.float64] | None] = []
@@ -63,7 +66,7 @@ def label(
         energies.append(energy)
         forces.append(force)
         levels.append(None if energy is None else labeller.level)
-        reasons.append(_reason(labeller.name, outcome))
+        reasons.append(_reason(labeller.name, outcome, labeller, row, began))
     return structures.with_columns({"energy": energies, "forces": forces, "level": levels}).reject(reasons)
 
 
@@ -95,6 +98,7 @@ def relax(
     """
     labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
     labeller.check()
+    began = time.time()
     outcomes = isolated(partial(_relaxed, relaxation, labeller), _alive(structures), time_limit=time_limit)
     columns: dict[str, list[Any]] = {"id": [], "positions": [], "relaxed_from": []}
     reasons: list[str | None] = []
@@ -103,7 +107,9 @@ def relax(
         if row.reason is None:
             outcome = next(outcomes)
             moved = outcome.value
-            reasons.append(_reason(relaxation.name, outcome))
+            reasons.append(
+                _reason(relaxation.name, outcome, labeller, row, began)
+            )
         else:
             reasons.append(None)
         kept = row if moved is None else moved
@@ -126,8 +132,10 @@ def _relaxed(relaxation: Relaxation, labeller: Labeller, structure: Structure) -
     return relaxation.relax(structure, labeller)
 
 
-def _reason(author: str, outcome: Outcome[Any]) -> str | None:
+def _reason(author: str, outcome: Outcome[Any], labeller: Labeller, row: Structure, began: float) -> str | None:
     if outcome.reason is None:
         return None
     # the class of our own error says nothing that its message does not
-    return f"{author}: {outcome.reason.removeprefix(f'{LabelError.__name__}: ')}"
+    reason = f"{author}: {outcome.reason.removeprefix(f'{LabelError.__name__}: ')}"
+    kept = labeller.kept(row, began)
+    return reason if kept is None else f"{reason} (its files: {kept})"

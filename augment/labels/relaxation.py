@@ -61,16 +61,16 @@ class Relaxation:
         from ase.optimize import BFGS, FIRE  # with half of scipy behind it, and only needed here
 
         optimizer = {"bfgs": BFGS, "fire": FIRE}[self.optimizer]
-        atoms = labeller.atoms_of(structure)
-        converged = optimizer(atoms, logfile=None).run(fmax=self.fmax, steps=self.steps)
-        if not converged and not self.unconverged:
-            raise LabelError(f"not converged to {self.fmax:g} eV/Å in {self.steps} steps")
-        after = np.array(atoms.positions, dtype=np.float64)
-        before = structure.positions
-        if structure.smiles is not None:
-            laid = lay_graph(structure.smiles, structure.numbers, after)
-            if laid.reason is not None:
-                raise LabelError(f"the molecule changed: {laid.reason}")
-        elif before is not None and not same_bonds(structure.numbers, before, after):
-            raise LabelError("bonds broke or formed")
+        with labeller.attached(structure) as atoms:
+            converged = optimizer(atoms, logfile=None).run(fmax=self.fmax, steps=self.steps)
+            if not converged and not self.unconverged:
+                raise LabelError(f"not converged to {self.fmax:g} eV/Å in {self.steps} steps")
+            after = np.array(atoms.positions, dtype=np.float64)
+            before = structure.positions
+            if structure.smiles is not None:
+                laid = lay_graph(structure.smiles, structure.numbers, after)
+                if laid.reason is not None:
+                    raise LabelError(f"the molecule changed: {laid.reason}")
+            elif before is not None and not same_bonds(structure.numbers, before, after):
+                raise LabelError("bonds broke or formed")
         return replace(structure, positions=after, extra={**structure.extra, "relaxed_from": structure.id})

@@ -47,7 +47,7 @@ class Scratch:
     base
         Folder in which it is made; the system's folder of temporary files by default.
     path
-        This very folder instead, which :func:`clear` leaves: the caller removes it.
+        This very folder instead, which is there and is not removed: it is the caller's.
     inputs
         Relative paths that shall be found in it too.
     """
@@ -62,9 +62,7 @@ class Scratch:
         """The folder, which is made if it is not there."""
         if self._made is None:
             if self._path is not None:
-                shutil.rmtree(self._path, ignore_errors=True)  # of an attempt that was killed
-                self._path.mkdir(parents=True)
-                self._made = self._path
+                self._made = self._path.resolve()
             else:
                 base = Path(tempfile.gettempdir()) if self._base is None else self._base
                 base.mkdir(parents=True, exist_ok=True)

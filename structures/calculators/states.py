@@ -192,7 +192,7 @@ def check_taken(make: Callable[..., Any], made: Any, keys: Mapping[str, Any], na
     except (TypeError, ValueError):
         return
     for key in keys:
-        if key not in named and not _has(made, key):
+        if key not in named and getattr(made, "default_parameters", None) and not _has(made, key):
             raise ValueError(_unknown(name, key))
 
 
