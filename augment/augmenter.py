@@ -16,7 +16,7 @@ from molaug.emission import SUFFIXES
 from molaug.funnel import Funnel
 from molaug.generators.generator import Generator
 from molaug.labels import Labeller, Relaxation
-from molaug.pipeline import Pipeline
+from molaug.pipeline import Pipeline, may_label_otherwise
 from molaug.plan import Plan
 from molaug.progress import Progress, Silent
 from molaug.registry import ConfigurationError
@@ -307,20 +307,35 @@ class Augmenter:
         ------
         ConfigurationError
             If the configuration does not fit, or the folder holds a run of another one.
+        LabelError
+            If no structure could be labelled: the first ones all failed for one reason, or all did. What was made
+            stays, and the same call goes on from it; until there is a label, those of ``label`` may be changed.
         """
         plan = self.plan()
         folder = Path(out)
-        with run_folder(folder, self.resolved(plan)):
+
+        def accept(changes: Sequence[str]) -> bool:
+            # labels that could not be computed may be asked of another calculator
+            relabelled = all(change.startswith(("label ", "label.", "label_time_limit ")) for change in changes)
+            if not (relabelled and plan.label is not None and may_label_otherwise(folder)):
+                return False
+            (folder / "work" / "level_check.json").unlink(missing_ok=True)
+            return True
+
+        with run_folder(folder, self.resolved(plan), accept=accept):
             _check_base(folder, self.base)
             if executor is not None:
-                funnel = self._pipeline(plan, folder, executor, progress).run()
+                pipeline = self._pipeline(plan, folder, executor, progress)
+                funnel = pipeline.run()
             else:
                 with executor_for(workers) as local:
-                    funnel = self._pipeline(plan, folder, local, progress).run()
+                    pipeline = self._pipeline(plan, folder, local, progress)
+                    funnel = pipeline.run()
             from molaug.report import write_report
 
             card = Card.from_yaml(folder / "dataset" / "card.yaml")
             write_report(folder, funnel, card)
+            pipeline.check_labelled()
         return Result(folder=folder, funnel=funnel, card=card)
 
     def _pipeline(self, plan: Plan, folder: Path, executor: Executor | None, progress: Progress | None) -> Pipeline:
@@ -435,4 +450,5 @@ def _options(part: Any) -> dict[str, Any]:
         named: dict[str, Any] = {"calculator": plain, "options": {}} if isinstance(plain, str) else plain
         part = replace(part, calculator=named["calculator"], options=named["options"])
     [(_, options)] = registry.specification(part, {}).items()
-    return dict(options)
+    # labels do not depend on these, so a run may go on with others
+    return {name: value for name, value in options.items() if name not in ("keep_failed", "fail_fast")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -16,8 +17,11 @@ from molaug.emission import Emission
 from molaug.filters.filter import BoundFilter, apply
 from molaug.funnel import Funnel
 from molaug.labels import check_level
+from molaug.labels.failures import Attempts, Author, nothing_labelled, stop_if_hopeless
+from molaug.labels.labeller import LabelError
 from molaug.plan import Plan
 from molaug.progress import Progress
+from molaug.registry import ConfigurationError
 from molaug.runs import Unit, make
 from molaug.selection import Selection
 from molaug.shards import read_shards, write_text
@@ -31,6 +35,31 @@ _SAMPLING = 16
 
 #: Structures of the base that are looked at for the level check.
 _CHECKED = 20_000
+
+
+#: Folder of the labels of the base, and what they are called.
+_BASE_STAGE = (("label-base", "rows of the base"),)
+
+
+def may_label_otherwise(folder: Path) -> bool:
+    """Tell whether a run's labels can be made by another calculator: none of them could be computed so far.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+
+    Returns
+    -------
+    bool
+        False where a label, a relaxed structure or a checked level is there, or a dataset without labels.
+    """
+    work = folder / "work"
+    stages = [(name, sorted((work / name).glob("*.parquet"))) for name in ("relax", "label", "label-base")]
+    tried = [(name, shards) for name, shards in stages if shards]
+    if (folder / "dataset").exists() and not tried:
+        return False
+    return all(nothing_labelled(shards, author=_author(name)) for name, shards in tried)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +96,7 @@ class Pipeline:
         Funnel
             Also in ``funnel.json``.
         """
+        self._try_again()
         base = self.read_base()
         self.check_levels(base)
         proposed = self.propose(base)
@@ -131,6 +161,11 @@ class Pipeline:
         ----------
         base
             Its shards.
+
+        Raises
+        ------
+        ConfigurationError
+            If no row of the base has a label at all.
         """
         plan = self.plan
         done = self.work / "level_check.json"
@@ -141,6 +176,12 @@ class Pipeline:
             rows.append(batch.filter(np.isfinite(batch.array("energy"))))
             if sum(map(len, rows)) >= _CHECKED:
                 break
+        if not any(map(len, rows)) and any(bool(batch.alive.any()) for batch in read_shards(base)):
+            raise ConfigurationError(
+                f"base_labels is 'check', but no row of the base {plan.base.card.name} has an energy: all of it would "
+                "be left out of the dataset. Compute its labels (--relabel-base, base_labels: relabel), hand out new "
+                "rows alone (--emit new), or keep it unlabelled beside them (--base-labels mixed)"
+            )
         check = check_level(Structures.concat(rows), plan.label, time_limit=plan.label_time_limit)
         write_text(
             done, json.dumps({"level": check.level, "ids": check.ids, "differences": check.differences}, indent=2)
@@ -257,7 +298,7 @@ class Pipeline:
             )
             for k, (start, stop) in enumerate(_blocks(ranked, plan.labels_per_shard))
         ]
-        shards = make(units, self.executor, self.progress, "relax")
+        shards = self._labelled(units, "relax", "structures to be relaxed", author="relax")
         again = [(shard, self.work / "relaxed" / shard.name) for shard in shards]
         self._compared(base, again, "relaxed", "relaxed: ")
         joined = self.work / "relaxed.parquet"
@@ -291,7 +332,7 @@ class Pipeline:
             )
             for k, (start, stop) in enumerate(_blocks(rows, plan.labels_per_shard))
         ]
-        return make(units, self.executor, self.progress, stage)
+        return self._labelled(units, stage, "new structures")
 
     def label_base(self, base: Sequence[Path]) -> list[Path]:
         """Compute the labels of the base anew, where that is asked for.
@@ -318,9 +359,57 @@ class Pipeline:
             for shard in base
             for start, stop in _blocks(shard, plan.labels_per_shard)
         ]
-        return make(units, self.executor, self.progress, "label base")
+        return self._labelled(units, "label base", "rows of the base")
+
+    def check_labelled(self) -> None:
+        """Complain about a run that is done, but in which nothing could be labelled.
+
+        Raises
+        ------
+        LabelError
+            If no new structure, or no row of the base, got the label that it was to get.
+        """
+        for folder, what in (("relax", "structures to be relaxed"), ("label", "new structures"), *_BASE_STAGE):
+            found = Attempts.of(read_shards(sorted((self.work / folder).glob("*.parquet"))), author=_author(folder))
+            if found.reasons and not found.labelled:
+                raise LabelError(
+                    f"{found.told(what)}. All reasons are in {self.folder / 'rejected'}: correct the cause and run the "
+                    "same command again (the label options may be changed)"
+                )
 
     # ------------------------------------------------------------------ inside
+
+    def _labelled(self, units: Sequence[Unit], stage: str, what: str, *, author: Author = "label") -> list[Path]:
+        """Make shards of labels, and stop where the first ones show that it is of no use."""
+        limit = 0 if self.plan.label is None else self.plan.label.fail_fast
+        paths, well = [unit.path for unit in units], False
+
+        def watch() -> None:
+            nonlocal well
+            well = well or stop_if_hopeless(paths, limit, what, author=author)
+
+        made = make(units, self.executor, self.progress, stage, watch=watch)
+        watch()
+        return made
+
+    def _try_again(self) -> None:
+        """Forget what was made of labels that all failed; whatever made them fail may be mended."""
+        stages = {
+            name: sorted((self.work / name).glob("*.parquet"))
+            for name in ("relax", "label", *(folder for folder, _ in _BASE_STAGE))
+        }
+        failed = [name for name, shards in stages.items() if nothing_labelled(shards, author=_author(name))]
+        for name in failed:
+            later = ("relaxed", "label") if name == "relax" else ()
+            for folder in (name, *later):
+                shutil.rmtree(self.work / folder, ignore_errors=True)
+        if "relax" in failed:
+            (self.work / "relaxed.parquet").unlink(missing_ok=True)
+        if failed:
+            for path in (self.folder / "dataset", self.folder / "rejected"):
+                shutil.rmtree(path, ignore_errors=True)
+            for path in self.folder.glob("dataset.*"):
+                path.unlink()
 
     def _parents(self, base: Sequence[Path]) -> list[Path]:
         """Return the shards of parents: those of the base, or a sample of its rows in shards of their own."""
@@ -377,6 +466,10 @@ class Pipeline:
                 # shards found done are accepted again, so that later ones are judged as if nothing had stopped
                 for _, judge in bound:
                     judge.accept(rows.filter(rows.alive))
+
+
+def _author(stage: str) -> Author:
+    return "relax" if stage == "relax" else "label"
 
 
 def _blocks(rows: Path, size: int) -> list[tuple[int, int]]:

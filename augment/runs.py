@@ -117,7 +117,14 @@ def executor_for(workers: int) -> Iterator[Executor | None]:
         pool.shutdown()
 
 
-def make(units: Sequence[Unit], executor: Executor | None, progress: Progress, stage: str) -> list[Path]:
+def make(
+    units: Sequence[Unit],
+    executor: Executor | None,
+    progress: Progress,
+    stage: str,
+    *,
+    watch: Callable[[], None] = lambda: None,
+) -> list[Path]:
     """Make all shards that are missing.
 
     Parameters
@@ -130,6 +137,8 @@ def make(units: Sequence[Unit], executor: Executor | None, progress: Progress, s
         Told about every shard.
     stage
         Name of the work.
+    watch
+        Called after each shard; what it raises stops the work.
 
     Returns
     -------
@@ -147,8 +156,14 @@ def make(units: Sequence[Unit], executor: Executor | None, progress: Progress, s
             for unit in missing:
                 execute(unit)
                 advance()
+                watch()
         else:
-            _make_on(missing, executor, advance)
+
+            def done() -> None:
+                advance()
+                watch()
+
+            _make_on(missing, executor, done)
     return [unit.path for unit in units]
 
 
@@ -181,7 +196,9 @@ def _collected(pending: set[Future[Path]], advance: Callable[[], None]) -> set[F
 
 
 @contextmanager
-def run_folder(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
+def run_folder(
+    folder: Path, config: Mapping[str, Any], *, accept: Callable[[Sequence[str]], bool] = lambda _: False
+) -> Iterator[Path]:
     """Open a run's folder for this configuration, alone.
 
     Parameters
@@ -190,6 +207,8 @@ def run_folder(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
         Made if it is missing.
     config
         All that the result depends on, in plain values; it is written to ``config.yaml`` and compared on later runs.
+    accept
+        Asked about the changes of the configuration, if there are any; true if what is there holds all the same.
 
     Yields
     ------
@@ -210,14 +229,15 @@ def run_folder(folder: Path, config: Mapping[str, Any]) -> Iterator[Path]:
     with (folder / ".lock").open("w") as lock:
         _acquire(lock.fileno(), folder)
         text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+        changes: list[str] = []
         if file.exists():
             changes = list(_changes(yaml.safe_load(file.read_text()), yaml.safe_load(text)))
-            if changes:
+            if changes and not accept(changes):
                 raise ConfigurationError(
                     f"{folder} was made with another configuration. Changed: {'; '.join(changes)}. "
                     "Choose another folder, or go back to the configuration in its config.yaml"
                 )
-        else:
+        if not file.exists() or changes:
             temporary = folder / ".config.yaml.tmp"
             temporary.write_text(text)
             temporary.replace(file)

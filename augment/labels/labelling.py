@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,9 +106,7 @@ def relax(
         if row.reason is None:
             outcome = next(outcomes)
             moved = outcome.value
-            reasons.append(
-                _reason(relaxation.name, outcome, labeller, row, began)
-            )
+            reasons.append(_reason(relaxation.name, outcome, labeller, row, began))
         else:
             reasons.append(None)
         kept = row if moved is None else moved

@@ -86,7 +86,7 @@ class Labelled:
         Returns
         -------
         Labelled
-            Without rows that are rejected or lack an energy or a geometry.
+            Without rows that are rejected, lack an energy or a geometry, or are charged or open shells.
 
         Raises
         ------
@@ -108,6 +108,7 @@ class Labelled:
                 reasons[~whole.has_geometry] = "no geometry"
                 if level is not None:
                     reasons[(reasons == "") & (of_rows != level)] = "another level of theory"
+                reasons[(reasons == "") & ~ordinary(whole)] = "a charge or an open shell, which a potential is not told"
                 reasons[~whole.alive] = "rejected"
                 rejected.update(str(reason) for reason in reasons if reason)
                 rows = whole.filter(reasons == "")

@@ -70,7 +70,8 @@ class Predicted:
     Parameters
     ----------
     energy
-        In eV, shape (n,); NaN for structures without a geometry or with elements that the potential does not know.
+        In eV, shape (n,); NaN for structures without a geometry, with elements that the potential does not know, or with
+        a charge or an open shell: it sees elements and positions, and would tell the energy of another state.
     features
         Sums over the atoms of the inputs of the last layer, and the number of atoms, which goes with its bias, shape
         (n, n_features + 1): the energy is linear in them. NaN where the energy is.
@@ -121,8 +122,48 @@ def predict(potential: EnergyModel, structures: Structures, *, forces: bool = Fa
     >>> found.energy.shape, found.features.shape
     ((1,), (1, 17))
     """
-    positions = structures.positions.astype(np.float32)  # NaN where there is no geometry
-    return predict_arrays(potential, structures.numbers, positions, structures.offsets, forces=forces, atoms=atoms)
+    return predict_arrays(
+        potential, structures.numbers, visible_positions(structures), structures.offsets, forces=forces, atoms=atoms
+    )
+
+
+def ordinary(structures: Structures) -> NDArray[np.bool_]:
+    """Tell which structures are neutral closed shells: all that elements and positions can tell apart.
+
+    Parameters
+    ----------
+    structures
+        Any.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        Shape (n,).
+
+    Examples
+    --------
+    >>> ordinary(Structures.from_arrays([[8, 1]] * 2, charge=[-1, 0])).tolist()  # hydroxide and a radical
+    [False, False]
+    """
+    return np.asarray((structures.array("charge") == 0) & (structures.array("multiplicity") == 1))
+
+
+def visible_positions(structures: Structures) -> NDArray[np.float32]:
+    """Return the positions that a potential can make something of.
+
+    Parameters
+    ----------
+    structures
+        Any.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        In Å, shape (n_atoms, 3); NaN where there is no geometry, or a state that no potential is told.
+    """
+    positions: NDArray[np.float32] = structures.positions.astype(np.float32)
+    positions[np.repeat(~ordinary(structures), structures.n_atoms)] = np.nan
+    return positions
 
 
 def predict_arrays(

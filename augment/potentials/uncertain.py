@@ -16,7 +16,7 @@ from molaug.filters.uncertainty import ErrorRegression, Rigidity, Scale
 from molaug.potentials.checkpoint import look_for
 from molaug.potentials.derivatives import force_uncertainty
 from molaug.potentials.potential import Potential
-from molaug.potentials.prediction import EnergyModel, Predicted, predict
+from molaug.potentials.prediction import EnergyModel, Predicted, predict, visible_positions
 from molaug.structures import Structures
 
 #: The file of the rigidity, beside the weights of the potential.
@@ -167,7 +167,7 @@ class UncertainPotential:
         found = predict(self.potential, structures, forces=forces or force_sigma, atoms=atoms)
         of_forces = None
         if force_sigma:
-            positions = structures.positions.astype(np.float32)
+            positions = visible_positions(structures)
             of_forces = force_uncertainty(
                 self.potential, self.rigidity, structures.numbers, positions, structures.offsets, draws=draws
             )

@@ -2,10 +2,11 @@
 
 import sys
 import time
+from pathlib import Path
 
 
 def main(source, target):
-    with open(source) as file:
+    with Path(source).open() as file:
         n, charge, strength = file.readline().split()
         x = [[float(word) for word in file.readline().split()] for _ in range(int(n))]
     time.sleep(0.003)
@@ -13,11 +14,11 @@ def main(source, target):
     for i, a in enumerate(x):
         for j, b in enumerate(x):
             if i != j:
-                r = sum((p - q) ** 2 for p, q in zip(a, b)) ** 0.5
+                r = sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) ** 0.5
                 energy += 0.5 * float(strength) / r
                 for k in range(3):
                     forces[i][k] += float(strength) * (a[k] - b[k]) / r**3
-    with open(target, "w") as file:
+    with Path(target).open("w") as file:
         file.write(f"{energy!r}\n")
         file.writelines(" ".join(map(repr, row)) + "\n" for row in forces)
 
