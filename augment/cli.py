@@ -95,6 +95,16 @@ def _parser() -> argparse.ArgumentParser:
     _execution_options(sub)
     sub.add_argument("--calculator", default="gfn2-xtb", help="default: %(default)s")
     sub.add_argument("--level", help="name of the level of theory, if it is not that of the calculator")
+    for what in ("charge", "multiplicity"):
+        sub.add_argument(
+            f"--{what}-key",
+            metavar="KEY",
+            help=f"how a calculator takes the {what} (an argument, info:NAME, initial_charges or initial_magmoms)",
+        )
+    sub.add_argument("--keep-failed", metavar="FOLDER", help="keep the calculator's files of structures that failed")
+    sub.add_argument(
+        "--fail-fast", type=int, metavar="N", help="stop if the first N all fail for one reason (default: 8; 0: never)"
+    )
     sub.add_argument("--formats", nargs="+", default=None, help="further formats to export to")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the calculator")
 

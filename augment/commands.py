@@ -7,6 +7,7 @@ import json
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from molaug.filters import MoleculeIndex, load_index
 from molaug.filters.filter import BoundFilter, apply
 from molaug.funnel import Tally
 from molaug.generators.amons import missing_amons
+from molaug.labels.failures import Attempts
 from molaug.progress import Bars, Silent
 from molaug.registry import ConfigurationError, nearest
 from molaug.runs import executor_for
@@ -67,8 +69,9 @@ def label(arguments: Namespace) -> int:
     """Run ``molaug label``: the same run without proposals."""
     options = dict(map(pair, arguments.set))
     labeller: dict[str, Any] = {"calculator": arguments.calculator, "options": options}
-    if arguments.level is not None:
-        labeller["level"] = arguments.level
+    for name in ("level", "charge_key", "multiplicity_key", "keep_failed", "fail_fast"):
+        if getattr(arguments, name) is not None:
+            labeller[name] = getattr(arguments, name)
     augmenter = Augmenter(
         base=arguments.source,
         base_options=reader_options(arguments),
@@ -294,7 +297,11 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
         result = augmenter.run(arguments.out, workers=arguments.workers, executor=executor, progress=progress)
     print(result.funnel.text())
     read, emitted = (result.funnel.base.get(what, 0) for what in ("read", "emitted"))
-    if augmenter.emit == "base+new" and emitted < read:
+    failed = Attempts.of([result.rejected()], author="label")
+    if failed.reasons:
+        labelled = 0 if result.card.counts is None else result.card.counts.structures
+        print(replace(failed, labelled=labelled).told("labels"))
+    if augmenter.emit == "base+new" and augmenter.base_labels == "check" and emitted < read:
         print(
             f"{read - emitted} of {read} rows of the base have no label and are left out; --relabel-base computes them"
         )

@@ -103,9 +103,11 @@ class Attempts:
             For a person.
         """
         causes = Counter(map(same_words, self.reasons)).most_common()
-        example = next(reason for reason in self.reasons if same_words(reason) == causes[0][0])
-        others = f" ({len(causes) - 1} other reasons)" if len(causes) > 1 else ""
-        return f"{len(self.reasons)} of {len(self.reasons)} {what} failed, {causes[0][1]} times by: {example}{others}"
+        words, count = causes[0]
+        example = next(reason for reason in self.reasons if same_words(reason) == words)
+        most = "" if len(causes) == 1 else f" for {len(causes)} reasons, {count} of them"
+        number = f"{len(self.reasons)} of {len(self.reasons) + self.labelled} {what}"
+        return f"{number} failed{most}: {example}"
 
 
 def stop_if_hopeless(shards: Sequence[Path], limit: int, what: str, *, author: Author) -> bool:
@@ -150,8 +152,8 @@ def stop_if_hopeless(shards: Sequence[Path], limit: int, what: str, *, author: A
             if not first.hopeless:
                 return True
             raise LabelError(
-                f"stopped: the first {first.told(what)}. All else is kept: correct the cause and run the same command "
-                "again (the label options may be changed); label.fail_fast=0 goes on in spite of it"
+                f"stopped, as the first {first.told(what)}. All else is kept: correct the cause and run the same "
+                "command again (the label options may be changed); label.fail_fast=0 goes on in spite of it"
             )
     return True
 

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from molaug.generators.learned.like_sizes import LikeSizes
 from molaug.potentials.keeping import kept_path
+from molaug.potentials.prediction import ordinary
 from molaug.structures.datasets import open_dataset
 from molaug.structures.split import parts_of_keys, split_keys
 

@@ -80,8 +80,8 @@ class PotentialModel:
         Returns
         -------
         energy : NDArray[np.float64]
-            In eV, shape (n,); NaN for rows without a geometry, with elements that the potential does not know, or with a
-            charge or an open shell, which it is not told.
+            In eV, shape (n,); NaN for rows without a geometry, with elements that the potential does not know, or with
+            a charge or an open shell, which it is not told.
         sigma : NDArray[np.float64]
             In eV, shape (n,).
 

@@ -70,8 +70,8 @@ class Predicted:
     Parameters
     ----------
     energy
-        In eV, shape (n,); NaN for structures without a geometry, with elements that the potential does not know, or with
-        a charge or an open shell: it sees elements and positions, and would tell the energy of another state.
+        In eV, shape (n,); NaN for structures without a geometry, with elements that the potential does not know, or
+        with a charge or an open shell: it sees elements and positions, and would tell the energy of another state.
     features
         Sums over the atoms of the inputs of the last layer, and the number of atoms, which goes with its bias, shape
         (n, n_features + 1): the energy is linear in them. NaN where the energy is.

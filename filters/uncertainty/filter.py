@@ -22,7 +22,8 @@ class Uncertainty:
     The score is the standard deviation σ of the energy in eV. Below ``least`` the model knows the structure already;
     above ``most`` it is so far from all that the model has learned that neither its geometry nor its uncertainty is to
     be trusted. Rows of which the model cannot tell (bare graphs, elements that it does not know, charges and open
-    shells that it is not told) have no score (NaN): they never count as known, and are rejected where ``most`` is given.
+    shells that it is not told) have no score (NaN): they never count as known, and are rejected where ``most`` is
+    given.
 
     Parameters
     ----------

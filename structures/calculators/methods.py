@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from molaug.structures.calculators.force_fields import ForceField, ForceFieldCalculator
-from molaug.structures.calculators.scratch import confine
+from molaug.structures.calculators.scratch import Scratch, at_home, confine
 from molaug.structures.calculators.states import (
     KNOWN_KEYS,
     check_keys,
@@ -183,21 +184,25 @@ class Method:
             If a force field cannot describe the structure, or the calculator cannot be told that it is charged or has
             an open shell.
         """
+        return self._made_for(structure, folder)[0]
+
+    def _made_for(self, structure: Structure, folder: Path | None) -> tuple[Calculator, Scratch | None]:
         if self._is_force_field:
-            return _force_field(cast("ForceField", self.calculator), structure)
+            return _force_field(cast("ForceField", self.calculator), structure), None
         parameters = self.options if isinstance(self.calculator, str) else getattr(self.calculator, "parameters", {})
         fixed = parameters if isinstance(parameters, Mapping) else {}
         refuse_untold(self.name, structure.charge, structure.multiplicity, *self.keys(), fixed)
-        calculator = calculator_for(
-            self.calculator,
-            self.options,
-            charge=structure.charge,
-            multiplicity=structure.multiplicity,
-            charge_key=self.charge_key,
-            multiplicity_key=self.multiplicity_key,
-        )
-        confine(calculator, self.options, folder)
-        return calculator
+        with at_home():
+            calculator = calculator_for(
+                self.calculator,
+                self.options,
+                charge=structure.charge,
+                multiplicity=structure.multiplicity,
+                charge_key=self.charge_key,
+                multiplicity_key=self.multiplicity_key,
+            )
+            scratch = confine(calculator, self.options, folder)
+        return calculator, scratch
 
     def check(self) -> None:
         """Make a calculator once, so that a missing package or a wrong option stops here and not once for each row.
@@ -243,7 +248,9 @@ class Method:
             raise ValueError("a bare graph has no geometry to compute")
         atoms = Atoms(numbers=structure.numbers, positions=structure.positions)
         mark(atoms, structure.charge, structure.multiplicity, *self.keys())
-        atoms.calc = self.calculator_of(structure, folder=folder)
+        atoms.calc, scratch = self._made_for(structure, folder)
+        if scratch is not None:
+            weakref.finalize(atoms, scratch.remove)  # calculators of ASE hold themselves, and wait for a collection
         return atoms
 
 
@@ -286,7 +293,7 @@ def calculator_for(
     told = zip(_keys(calculator, charge_key, multiplicity_key), (charge, multiplicity), strict=True)
     state = {key: value for key, value in told if key is not None and not of_atoms(key)}
     if not isinstance(calculator, str):
-        fresh = copy.deepcopy(calculator)
+        fresh = _copied(calculator)
         tell(fresh, state, type(calculator).__name__)
         return fresh
     make = _locate(calculator)
@@ -297,6 +304,17 @@ def calculator_for(
         raise ValueError(f"calculator {calculator!r} does not take {sorted(arguments)}: {error}") from error
     check_taken(make, made, state, calculator)
     return made
+
+
+def _copied(calculator: Any) -> Any:
+    try:
+        return copy.deepcopy(calculator)
+    except TypeError as error:  # such as one that holds handles of a library since it was used
+        place = place_of(calculator)
+        raise ValueError(
+            f"calculator {type(calculator).__name__} cannot be copied, and each structure needs its own ({error}); "
+            f"expected an object that was not used before, or {place!r} with its options"
+        ) from error
 
 
 def _keys(calculator: Any, charge_key: str | None, multiplicity_key: str | None) -> tuple[str | None, str | None]:

@@ -60,7 +60,7 @@ class Scratch:
     @property
     def path(self) -> Path:
         """The folder, which is made if it is not there."""
-        if self._made is None:
+        if self._made is None or not self._made.is_dir():
             if self._path is not None:
                 self._made = self._path.resolve()
             else:
@@ -90,9 +90,10 @@ class Scratch:
         if self._made is not None and self._path is None:
             _live.discard(self._made)
             shutil.rmtree(self._made, ignore_errors=True)
+            self._made = None
 
 
-def confine(calculator: Any, options: Mapping[str, Any], folder: Path | None = None) -> None:
+def confine(calculator: Any, options: Mapping[str, Any], folder: Path | None = None) -> Scratch:
     """Let a calculator work in a folder of its own, removed with the calculator.
 
     A ``directory`` other than the current one is the folder in which those of all calculators are made. Calculators
@@ -106,6 +107,11 @@ def confine(calculator: Any, options: Mapping[str, Any], folder: Path | None = N
         What it was made with: input files and folders that they name by relative paths are found in its folder too.
     folder
         Its folder, if the caller wants to have it; it is not removed.
+
+    Returns
+    -------
+    Scratch
+        Its folder, which may be removed before: it is made again if need be.
     """
     base = None
     if (given := _directory(calculator)) is not None:
@@ -125,6 +131,20 @@ def confine(calculator: Any, options: Mapping[str, Any], folder: Path | None = N
     for name in wrapped[:1] if "calculate" in wrapped else wrapped:
         setattr(calculator, name, _confined(getattr(type(calculator), name), reference, scratch))
     weakref.finalize(calculator, scratch.remove)
+    return scratch
+
+
+@contextlib.contextmanager
+def at_home() -> Iterator[None]:
+    """Wait until no other thread is in a folder of its own, so that relative paths mean what the user meant.
+
+    Yields
+    ------
+    None
+        Meanwhile no other thread enters one.
+    """
+    with _turn:
+        yield
 
 
 def clear() -> None:

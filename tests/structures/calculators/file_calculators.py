@@ -34,7 +34,10 @@ class PairFiles(FileIOCalculator):
         (Path(self.directory) / "pair.in").write_text("\n".join(lines) + "\n")
 
     def read_results(self) -> None:
-        rows = [[float(word) for word in line.split()] for line in (Path(self.directory) / "pair.out").open()]
+        rows = [
+            [float(word) for word in line.split()]
+            for line in (Path(self.directory) / "pair.out").read_text().splitlines()
+        ]
         self.results = {"energy": rows[0][0], "forces": np.array(rows[1:])}
 
 
