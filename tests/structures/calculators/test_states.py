@@ -11,6 +11,7 @@ import pytest
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.emt import EMT
 from ase.calculators.lj import LennardJones
+from rdkit import Chem
 from tblite.ase import TBLite
 
 from molaug.generators.dynamics import Dynamics
@@ -152,11 +153,11 @@ def test_a_charge_that_is_fixed_by_an_option_holds_for_rows_of_this_charge_alone
 
 @pytest.mark.parametrize("generator", [NormalModes, Dynamics, Torsions, Perturb])
 def test_a_sampler_refuses_a_charged_parent_by_the_same_rule(generator: Any) -> None:
-    ion = Structures.from_arrays([[7, 1, 1, 1, 1]], [AMMONIUM], charge=[1], smiles=["[NH4+]"])
+    ion = Structures.from_rdkit(Chem.AddHs(Chem.MolFromSmiles("CC[NH2+]C")))
     rows = Structures.concat(generator(calculator=EMT()).propose(ion, 2, seed=0))
     reasons = set(rows.column("reason"))
     assert len(rows)
-    assert all("was not told how to take a charge" in str(r) or "no torsion" in str(r) for r in reasons), reasons
+    assert all("was not told how to take a charge" in str(reason) for reason in reasons), reasons
 
 
 def test_density_functional_calculators_take_both_however_they_are_given() -> None:
