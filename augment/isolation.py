@@ -81,6 +81,13 @@ def isolated(
             scratch.remove_orphans()
 
 
+def restart() -> None:
+    """Let the next item run in a new child, which sees what has changed in the environment since."""
+    pool = _POOLS.pop(os.getpid(), None)
+    if pool is not None:
+        _stop(pool)
+
+
 def single_threaded() -> None:
     """Hold every numerical library of this process to one thread; processes are what runs in parallel here.
 

@@ -16,6 +16,7 @@ from pyarrow.parquet import read_metadata
 from molaug.emission import Emission
 from molaug.filters.filter import BoundFilter, apply
 from molaug.funnel import Funnel
+from molaug.isolation import restart
 from molaug.labels import check_level
 from molaug.labels.failures import Attempts, Author, nothing_labelled, stop_if_hopeless
 from molaug.labels.labeller import LabelError
@@ -406,6 +407,7 @@ class Pipeline:
         if "relax" in failed:
             (self.work / "relaxed.parquet").unlink(missing_ok=True)
         if failed:
+            restart()
             for path in (self.folder / "dataset", self.folder / "rejected"):
                 shutil.rmtree(path, ignore_errors=True)
             for path in self.folder.glob("dataset.*"):

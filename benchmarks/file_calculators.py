@@ -1,7 +1,7 @@
-"""Labels of calculators that work through files, in several processes at once: how many are those of another structure.
+"""Labels of calculators that work through files, in several processes at once: how many are of another structure.
 
-A program reads ``pair.in`` and writes ``pair.out`` in its working directory, as most codes do; another calculator writes
-into the working directory itself. Run from the root: ``python benchmarks/file_calculators.py --labels 1000 --workers 4``.
+A program reads ``pair.in`` and writes ``pair.out`` in its working directory, as most codes do; another calculator
+writes into the working directory itself. ``python benchmarks/file_calculators.py --labels 1000 --workers 4``.
 """
 
 from __future__ import annotations
