@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from molaug.generators.learned.like_sizes import LikeSizes
 from molaug.potentials.keeping import kept_path
-from molaug.potentials.prediction import ordinary
 from molaug.structures.datasets import open_dataset
 from molaug.structures.split import parts_of_keys, split_keys
 
@@ -87,7 +86,7 @@ class Labelled:
         Returns
         -------
         Labelled
-            Without rows that are rejected, lack an energy or a geometry, or are charged or open shells.
+            Without rows that are rejected, lack an energy or a geometry, or are charged.
 
         Raises
         ------
@@ -109,7 +108,7 @@ class Labelled:
                 reasons[~whole.has_geometry] = "no geometry"
                 if level is not None:
                     reasons[(reasons == "") & (of_rows != level)] = "another level of theory"
-                reasons[(reasons == "") & ~ordinary(whole)] = "a charge or an open shell, which a potential is not told"
+                reasons[(reasons == "") & (whole.array("charge") != 0)] = "a charge, which a potential is not told"
                 reasons[~whole.alive] = "rejected"
                 rejected.update(str(reason) for reason in reasons if reason)
                 rows = whole.filter(reasons == "")

@@ -14,6 +14,7 @@ from ase.calculators.lj import LennardJones
 
 from molaug import Augmenter
 from molaug.cli import FAILED, WRONG, main
+from molaug.isolation import restart
 from molaug.labels import LabelError, Labeller, label
 from molaug.labels.failures import Attempts, same_words
 from molaug.registry import ConfigurationError
@@ -30,6 +31,12 @@ class Broken(LennardJones):  # type: ignore[misc]
         if not os.environ.get("MENDED"):
             raise FileNotFoundError(f"no program at /opt/{time.time()}/bin, job {os.getpid()}")
         super().calculate(*args, **kwargs)
+
+
+@pytest.fixture(autouse=True)
+def _new_child() -> None:
+    """Begin with a child process that knows the environment of this test."""
+    restart()
 
 
 def shaken(n: int) -> Structures:

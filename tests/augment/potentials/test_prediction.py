@@ -87,3 +87,18 @@ def test_uncertainties_follow_the_rigidity_of_the_training_set(potential: Potent
     assert isinstance(rigidity.information, Information)
     unknown = uncertain.predict(structures("NH3", "CH4"))
     assert np.isnan(unknown.sigma).tolist() == [True, False]
+
+
+def test_states_that_a_potential_is_not_told_give_nothing_instead_of_another_state() -> None:
+    potential = Potential("painn", {"width": 16, "layers": 1, "heads": 4}, references={1: -13.6, 8: -2041.0}).eval()
+    bond = [[0, 0, 0], [0, 0, 0.97]]
+    rows = Structures.from_arrays(
+        [[8, 1], [8, 1], [8, 8], [1, 1], [8, 1]],
+        [bond] * 5,
+        charge=[-1, 0, 0, 0, 1],
+        multiplicity=[1, 2, 3, 1, 1],
+    )
+    found = predict(potential, rows, forces=True, atoms=True)
+    assert np.isfinite(found.energy).tolist() == [False, False, False, True, False]
+    assert np.isfinite(found.features).all(1).tolist() == [False, False, False, True, False]
+    assert np.isfinite(found.forces).all(1).reshape(5, 2).all(1).tolist() == [False, False, False, True, False]
