@@ -158,16 +158,11 @@ def make(
                 advance()
                 watch()
         else:
-
-            def done() -> None:
-                advance()
-                watch()
-
-            _make_on(missing, executor, done)
+            _make_on(missing, executor, advance, watch)
     return [unit.path for unit in units]
 
 
-def _make_on(units: Iterable[Unit], executor: Executor, advance: Callable[[], None]) -> None:
+def _make_on(units: Iterable[Unit], executor: Executor, advance: Callable[[], None], watch: Callable[[], None]) -> None:
     ahead = _AHEAD * max(2, getattr(executor, "_max_workers", 0) or os.cpu_count() or 1)
     pending: set[Future[Path]] = set()
     try:
@@ -175,8 +170,10 @@ def _make_on(units: Iterable[Unit], executor: Executor, advance: Callable[[], No
             pending.add(executor.submit(execute, unit))
             if len(pending) >= ahead:
                 pending = _collected(pending, advance)
+                _watched(pending, watch)
         while pending:
             pending = _collected(pending, advance)
+            _watched(pending, watch)
     except BrokenProcessPool as error:
         raise RuntimeError(
             "a worker process died (out of memory?). All finished shards are kept: run the same command again, "
@@ -185,6 +182,15 @@ def _make_on(units: Iterable[Unit], executor: Executor, advance: Callable[[], No
     finally:
         for future in pending:
             future.cancel()
+
+
+def _watched(pending: set[Future[Path]], watch: Callable[[], None]) -> None:
+    try:
+        watch()
+    except Exception:
+        # what is begun must not be written after the run has ended
+        wait([future for future in pending if not future.cancel()])
+        raise
 
 
 def _collected(pending: set[Future[Path]], advance: Callable[[], None]) -> set[Future[Path]]:
