@@ -15,6 +15,8 @@ pytest.importorskip("safetensors")
 from ase.build import molecule
 from ase.units import Hartree
 
+from molaug.filters.uncertainty.filter import Uncertainty
+from molaug.filters.uncertainty.selector import TopUncertainty
 from molaug.potentials.features import PotentialFeatures
 from molaug.potentials.models import PotentialModel
 from molaug.structures import Structures
@@ -109,3 +111,24 @@ def test_errors_on_the_test_part_are_those_of_the_card(folder: Path, data: Path,
     assert len(error) > 100
     assert 0.6 * told < 1000 * error.mean() < 1.6 * told
     assert 0.5 < np.sqrt(np.mean((error / sigma[there]) ** 2)) < 2.0
+
+
+def test_it_says_nothing_of_charges_and_open_shells_and_the_filter_never_takes_them_for_known(
+    model: PotentialModel,
+) -> None:
+    hydroxide = Structures.from_arrays([[8, 1]], [[[0, 0, 0], [0, 0, 0.97]]], charge=-1)
+    oxygen = Structures.from_arrays([[8, 8]], [[[0, 0, 0], [0, 0, 1.21]]], multiplicity=3)
+    rows = Structures.concat([hydroxide, oxygen])
+    for by in ("head", "rigidity", "errors"):
+        energy, sigma = PotentialModel(by=by)(rows)  # type: ignore[arg-type]
+        assert np.isnan(energy).all()
+        assert np.isnan(sigma).all()
+    assert not PotentialFeatures()(rows)[1].any()
+    verdicts = Uncertainty(model=model, least=10.0).bound([]).judge(rows)
+    assert np.isnan(verdicts.score).all()
+    assert verdicts.reason == [None, None]
+    doubtful = Uncertainty(model=model, most=10.0).bound([]).judge(rows)
+    assert set(doubtful.reason) == {"the model cannot tell how uncertain it is"}
+    both = Structures.concat([rows, Structures.from_ase([molecule("CH4"), molecule("H2O")])])
+    chosen = TopUncertainty(model=model).select(both, 4, base=Structures.empty(), seed=0).tolist()
+    assert set(chosen[:2]) == {2, 3}
