@@ -69,6 +69,8 @@ def label(arguments: Namespace) -> int:
     labeller: dict[str, Any] = {"calculator": arguments.calculator, "options": options}
     if arguments.level is not None:
         labeller["level"] = arguments.level
+    if arguments.allow_force_field:
+        labeller["allow_force_field"] = True
     augmenter = Augmenter(
         base=arguments.source,
         base_options=reader_options(arguments),

@@ -16,7 +16,7 @@ from molaug.isolation import isolated
 from molaug.labels.labeller import Labeller
 from molaug.potentials.checkpoint import installed, look_for, placed
 from molaug.structures import Structures
-from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method
+from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method, level_name
 from molaug.structures.datasets import open_dataset
 
 if TYPE_CHECKING:
@@ -253,7 +253,7 @@ class Committee:
     def _offsets(self) -> list[dict[int, float]]:
         """What is taken off for each atom of an element, of each member."""
         levels = [
-            self._potentials[k].level if k in self._potentials else Method.of(member).name
+            self._potentials[k].level if k in self._potentials else _level_of(member)
             for k, member in enumerate(self.members)
         ]
         if self.reference is None:
@@ -288,7 +288,7 @@ class Committee:
         labeller = Labeller(
             calculator=method.calculator,
             options=method.options,
-            level=method.name,
+            level=_level_of(method),
             forces=False,
             max_force=None,
             charge_key=method.charge_key,
@@ -296,6 +296,12 @@ class Committee:
         )
         outcomes = isolated(labeller.label, rows, time_limit=self.time_limit)
         return np.array([np.nan if outcome.value is None else outcome.value[0] for outcome in outcomes])
+
+
+def _level_of(member: Any) -> str:
+    method = Method.of(member)
+    options = method.options if isinstance(method.calculator, str) else getattr(method.calculator, "parameters", {})
+    return level_name(method.name, options)
 
 
 def _calculates(member: Any) -> bool:

@@ -22,6 +22,8 @@ CALCULATORS: Mapping[str, str] = MappingProxyType(
     {
         "gfn2-xtb": "molaug.structures.calculators.tblite:gfn2_xtb",
         "gfn1-xtb": "molaug.structures.calculators.tblite:gfn1_xtb",
+        "spgfn2-xtb": "molaug.structures.calculators.tblite:spgfn2_xtb",
+        "spgfn1-xtb": "molaug.structures.calculators.tblite:spgfn1_xtb",
         "b3lyp/6-31g(2df,p)": "molaug.structures.calculators.dft:b3lyp_6_31g_2df_p",
         "wb97x/6-31g(d)": "molaug.structures.calculators.dft:wb97x_6_31g_d",
     }

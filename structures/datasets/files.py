@@ -84,13 +84,21 @@ def read_ase(
         frames = _frames(path) if path else iter(given)
         for start, chunk in _chunks(frames):
             audit.rows_read += len(chunk)
-            kept = []
+            kept, numbers = [], []
             for number, frame in enumerate(chunk, start):
                 if frame.pbc.any():
                     audit.drop(f"frame {number}", "periodic: molaug holds molecules")
                 else:
                     kept.append(frame)
-            batch = from_ase(kept, energy_key=energy_key, forces_key=forces_key, level=level, origin=title)
+                    numbers.append(number)
+            batch = from_ase(
+                kept,
+                energy_key=energy_key,
+                forces_key=forces_key,
+                level=level,
+                origin=title,
+                note=lambda k, text, numbers=numbers: audit.note(f"frame {numbers[k]}", text),
+            )
             audit.keep(len(batch))
             yield _scaled(batch, *factors)
 
