@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from molaug.funnel import Funnel, Tally
+from molaug.labels.remarks import read_check, remarks_of
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
 from molaug.structures.datasets import Card, Property, Provenance, export, write_dataset
+from molaug.structures.datasets.consistency import contradiction_of
 from molaug.structures.datasets.dataset import rebatch
+from molaug.structures.datasets.export.folder import without_level
 
 #: Rows of a rejected shard.
 REJECTED_SHARD = 8192
@@ -100,6 +104,12 @@ class Emission:
         for rows in read_shards(self.base_labelled):
             lacking = labels_needed & ~np.isfinite(rows.array("energy"))
             judged = rows.reject([reason if lacks else None for lacks in lacking])
+            if self.plan.label is not None and self.plan.base_labels == "check":
+                # their numbers were found to be of this level, see the remarks of the card
+                level, unnamed = self.plan.label.level, without_level(judged)
+                levels = judged.column("level")
+                filled = [level if lacks else given for lacks, given in zip(unnamed, levels, strict=True)]
+                judged = judged.with_columns({"level": filled}) if unnamed.any() else judged
             stale = [name for name in self._stale() if name in judged.table.column_names]
             yield Structures(judged.table.drop_columns(stale))
 
@@ -121,6 +131,11 @@ class Emission:
             return []
         properties = self.plan.base.card.properties
         return [name for name, p in properties.items() if p.unit != "text" and name not in ("energy", "forces")]
+
+    def _base_levels(self) -> set[str]:
+        """Return the levels that rows of the base name, whatever its card says."""
+        columns = (pq.read_table(path, columns=["level"]).column("level") for path in self.base_labelled)
+        return {level for column in columns for level in pc.unique(column).to_pylist() if level is not None}
 
     def _lost_rows(self) -> Iterator[Structures]:
         yield from read_shards(sorted(self.left.glob("*.parquet")))
@@ -155,11 +170,27 @@ class Emission:
         }
         if plan.label is not None:
             mixed = plan.base_labels == "mixed" and kept
-            fields["levels"] = sorted({str(plan.label.level), *(source.levels if mixed else ())})
+            fields["levels"] = sorted({str(plan.label.level), *(self._base_levels() if mixed else ())})
             fields["properties"] = {
                 **({name: p for name, p in source.properties.items() if name not in self._stale()} if kept else {}),
                 **properties,
             }
             keep = {level: refs for level, refs in source.atomic_references.items() if level in fields["levels"]}
             fields["atomic_references"] = keep
+        elif kept:
+            fields["levels"] = sorted(self._base_levels())
+            fields["properties"], fields["atomic_references"] = source.properties, source.atomic_references
+        fields["remarks"] = [*(source.remarks if kept else ()), *self._remarks(kept)]
         return Card.model_validate(fields)
+
+    def _remarks(self, kept: bool) -> list[str]:
+        plan = self.plan
+        check = read_check(self.folder / "work" / "level_check.json")
+        remarks = remarks_of(plan.label, check, self._emitted())
+        if kept and plan.label is None:  # where rows are labelled such a base is refused
+            remarks += [text for text in [contradiction_of(self._base_rows())] if text is not None]
+        if kept and plan.label is not None and plan.base_labels == "mixed" and plan.formats:
+            remarks.append(
+                f"the files {', '.join(plan.formats)} beside this dataset hold labels at {plan.label.level} only"
+            )
+        return remarks

@@ -40,7 +40,7 @@ def read_ase(
     energy_key: str | None = None,
     forces_key: str | None = None,
     energy_unit: str = "eV",
-    force_unit: str = "eV/Å",
+    force_unit: str | None = None,
     level: str | None = None,
     name: str | None = None,
 ) -> Dataset:
@@ -57,7 +57,8 @@ def read_ase(
     energy_unit
         Unit of the energies; ASE's own readers give eV.
     force_unit
-        Unit of the forces.
+        Unit of the forces, after a minus where they are gradients (``"-Ha/bohr"``); by default that of the energies
+        by Å.
     level
         Level of theory of the labels, where the file does not say.
     name
@@ -77,11 +78,15 @@ def read_ase(
     """
     path = existing(source) if isinstance(source, str | Path) else None
     given = [] if isinstance(source, str | Path) else source
-    factors = energy_factor(energy_unit), force_factor(force_unit)
+    pushed = force_unit or f"{energy_unit}/Å"
+    factors = energy_factor(energy_unit), force_factor(pushed)
     title = name or (path.stem if path else "structures")
 
     def stream(audit: Audit) -> Iterator[Structures]:
         frames = _frames(path) if path else iter(given)
+        if factors != (1.0, 1.0):
+            audit.detected["energy"] = f"{energy_unit} (as given)"
+            audit.detected["forces"] = f"{pushed} ({'as given' if force_unit else 'that of the energies, by Å'})"
         for start, chunk in _chunks(frames):
             audit.rows_read += len(chunk)
             kept, numbers = [], []
@@ -105,7 +110,7 @@ def read_ase(
     return Dataset(card=_card(title, level, path), stream=stream, audit=Audit(source=str(path or "structures")))
 
 
-def read_sdf(path: str | Path, *, bonds: bool = True, name: str | None = None) -> Dataset:
+def read_sdf(path: str | Path, *, bonds: bool = True, energy_unit: str = "eV", name: str | None = None) -> Dataset:
     """Read an SDF, compressed or not.
 
     Parameters
@@ -114,25 +119,33 @@ def read_sdf(path: str | Path, *, bonds: bool = True, name: str | None = None) -
         The file; records with a 3D conformer must hold all hydrogens.
     bonds
         Take bonds from the file; otherwise they are perceived from the geometry.
+    energy_unit
+        Unit of the tags that are energies.
     name
         Name of the dataset; by default that of the file.
 
     Returns
     -------
     Dataset
-        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` (eV) and ``level`` are labels. Records
+        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` and ``level`` are labels. Records
         that RDKit cannot read are dropped with a reason.
 
     Raises
     ------
     FileNotFoundError
         If the file is missing.
+    ValueError
+        If the unit is unknown.
     """
     path = existing(path)
     title = name or path.name.split(".")[0]
+    factor = energy_factor(energy_unit)
 
     def stream(audit: Audit) -> Iterator[Structures]:
-        return assemble(_sdf_rows(path, bonds, audit), audit, origin=title)
+        if factor != 1.0:
+            audit.detected["energy"] = f"{energy_unit} (as given)"
+        for batch in assemble(_sdf_rows(path, bonds, audit), audit, origin=title):
+            yield _scaled(batch, factor, 1.0)
 
     return Dataset(card=_card(title, None, path), stream=stream, audit=Audit(source=str(path)))
 
