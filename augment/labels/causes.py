@@ -23,7 +23,7 @@ _FORCES: Mapping[str, float] = MappingProxyType(
 _CLOSE = 0.02
 
 #: Likewise for forces: two methods disagree by a few per cent.
-_CLOSE_FORCES = 0.1
+_CLOSE_FORCES = 0.05
 
 #: Largest share of a total energy that the energy of its bonds is, and likewise of what remains of a shift.
 _BONDS = 0.3
@@ -68,9 +68,7 @@ def cause_of_energies(stored: NDArray[np.float64], computed: NDArray[np.float64]
         for unit, factor in ENERGY_UNITS.items():
             if (per_atom * factor < 8).all() and (per_atom * factor > 1).any():  # eV: bonds hold 2 to 6 an atom
                 inside = "" if unit == "eV" else f" in {unit}"
-                return (
-                    f"The energies look like atomisation energies, or relative ones{inside}, not like total energies."
-                )
+                return f"The energies look like atomisation or relative energies{inside}, not like total ones."
         return "The energies look like relative ones (to a minimum, to the atoms), not like total ones."
     return "The level seems to be another one: another code, functional, basis or option, charge or spin."
 

@@ -189,7 +189,9 @@ def test_energies_decide_about_a_base_that_names_no_level(base: Structures) -> N
 
 def test_rows_without_a_level_are_judged_beside_those_that_name_it(base: Structures) -> None:
     levels = ["gfn2-xtb", "gfn2-xtb", None, "gfn2-xtb", "gfn2-xtb"]
-    energies = base.array("energy") + [0, 0, 5.0, 0, 0]  # only the row of methane, which says nothing, is wrong
+    energies = base.array("energy") + np.array(
+        [0, 0, 5.0, 0, 0]
+    )  # only the row of methane, which says nothing, is wrong
     with pytest.raises(LevelError):
         check_level(base.with_columns({"level": levels, "energy": energies}), Labeller())
 
