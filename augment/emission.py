@@ -190,7 +190,6 @@ class Emission:
         if kept and plan.label is None:  # where rows are labelled such a base is refused
             remarks += [text for text in [contradiction_of(self._base_rows())] if text is not None]
         if kept and plan.label is not None and plan.base_labels == "mixed" and plan.formats:
-            remarks.append(
-                f"the files {', '.join(plan.formats)} beside this dataset hold labels at {plan.label.level} only"
-            )
+            others = ", ".join(plan.formats)
+            remarks.append(f"the further formats ({others}) hold the labels at {plan.label.level} only")
         return remarks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -58,6 +59,12 @@ class PotentialModel:
     def name(self) -> str:
         """Name under which it is registered."""
         return "potential"
+
+    @property
+    def level(self) -> str | None:
+        """The level of theory of the labels that it learned."""
+        level: str | None = json.loads((look_for(self.checkpoint) / "config.json").read_text(encoding="utf-8"))["level"]
+        return level
 
     def check(self) -> None:
         """Look for the checkpoint, without loading it.
