@@ -224,7 +224,8 @@ class Comparison:
     def _levels(self) -> str:
         """Say that labels of the two sides are of different levels of theory."""
         labels = [line for line in self.lines if line.quantity in ("energy per atom", "force")]
-        base, new = ({line.kind for line in labels if n(line)} for n in (lambda x: x.n_base, lambda x: x.n_new))
+        base = {line.kind for line in labels if line.n_base}
+        new = {line.kind for line in labels if line.n_new}
         if not base or not new or base & new:
             return ""
         return (

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -52,10 +51,18 @@ def read_check(path: Path) -> LevelCheck | None:
     """
     if not path.is_file():
         return None
-    plain: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    for name in ("differences", "force_differences"):
-        plain[name] = [np.nan if d is None else d for d in plain.get(name, ())]
-    return LevelCheck(**{name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()})
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    numbers = {
+        name: tuple(np.nan if d is None else float(d) for d in plain.get(name, ()))
+        for name in ("differences", "force_differences")
+    }
+    return LevelCheck(
+        level=plain["level"],
+        ids=tuple(plain["ids"]),
+        unnamed=plain.get("unnamed", 0),
+        remarks=tuple(plain.get("remarks", ())),
+        **numbers,
+    )
 
 
 def remarks_of(labeller: Labeller | None, check: LevelCheck | None, rows: Iterable[Structures]) -> list[str]:

@@ -17,7 +17,7 @@ from molaug.isolation import isolated
 from molaug.labels.labeller import Labeller
 from molaug.potentials.checkpoint import installed, look_for, placed
 from molaug.structures import Structures
-from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method, level_name
+from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method
 from molaug.structures.datasets import open_dataset
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class Committee:
     def _offsets(self) -> list[dict[int, float]]:
         """What is taken off for each atom of an element, of each member."""
         levels = [
-            self._potentials[k].level if k in self._potentials else _level_of(member)
+            self._potentials[k].level if k in self._potentials else Method.of(member).level
             for k, member in enumerate(self.members)
         ]
         if self.reference is None:
@@ -295,7 +295,7 @@ class Committee:
         labeller = Labeller(
             calculator=method.calculator,
             options=method.options,
-            level=_level_of(method),
+            level=method.level,
             forces=False,
             max_force=None,
             charge_key=method.charge_key,
@@ -303,12 +303,6 @@ class Committee:
         )
         outcomes = isolated(labeller.label, rows, time_limit=self.time_limit)
         return np.array([np.nan if outcome.value is None else outcome.value[0] for outcome in outcomes])
-
-
-def _level_of(member: Any) -> str:
-    method = Method.of(member)
-    options = method.options if isinstance(method.calculator, str) else getattr(method.calculator, "parameters", {})
-    return level_name(method.name, options)
 
 
 def _calculates(member: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,7 @@ def read_ase(
                 forces_key=forces_key,
                 level=level,
                 origin=title,
-                note=lambda k, text, numbers=numbers: audit.note(f"frame {numbers[k]}", text),
+                note=partial(_note, audit, numbers),
             )
             audit.keep(len(batch))
             yield _scaled(batch, *factors)
@@ -204,6 +205,8 @@ def read_parquet(path: str | Path) -> Dataset:
     ------
     FileNotFoundError
         If there is no Parquet file.
+    ValueError
+        If the card names another unit of energies or forces than eV and eV/Å, which the columns are in.
     """
     path = existing(path)
     parquet_files(path)
@@ -216,6 +219,13 @@ def read_parquet(path: str | Path) -> Dataset:
             yield batch
 
     found = Card.from_yaml(card) if card.is_file() else _card(path.stem, None, path)
+    for column, unit in (("energy", "eV"), ("forces", "eV/Å")):
+        named = found.properties.get(column)
+        if named is not None and named.unit not in (unit, unit.replace("Å", "A")):
+            raise ValueError(
+                f"{card}: {column} in {named.unit!r}; the columns energy and forces of molaug's Parquet are in eV and "
+                "eV/Å. Convert them, or correct the card"
+            )
     return Dataset(card=found, stream=stream, audit=Audit(source=str(path)))
 
 
@@ -273,6 +283,10 @@ def _frames(path: Path) -> Iterator[Atoms]:
         yield from iread(path, index=":")
     except (UnknownFileTypeError, ValueError, KeyError, OSError, StopIteration) as error:
         raise ValueError(f"{path}: ASE cannot read it ({' '.join(str(error).split())[:200]})") from error
+
+
+def _note(audit: Audit, numbers: Sequence[int], k: int, text: str) -> None:
+    audit.note(f"frame {numbers[k]}", text)
 
 
 def _scaled(batch: Structures, energy: float, forces: float) -> Structures:
