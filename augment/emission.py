@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from molaug.progress import Progress
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
 from molaug.structures.datasets import Card, Property, Provenance, export, write_dataset
-from molaug.structures.datasets.consistency import contradiction_of
+from molaug.structures.datasets.consistency import contradiction_of, size_of_energies
 from molaug.structures.datasets.dataset import rebatch
 from molaug.structures.datasets.export.folder import without_level
 
@@ -187,6 +187,9 @@ class Emission:
         plan = self.plan
         check = read_check(self.folder / "work" / "level_check.json")
         remarks = remarks_of(plan.label, check, self._emitted())
+        if kept and (plan.label is None or plan.base_labels == "mixed"):
+            sizes = (size_of_energies(rows) for rows in islice(self._base_rows(), 1))
+            remarks += [text for text in sizes if text is not None]
         if kept and plan.label is None:  # where rows are labelled such a base is refused
             remarks += [text for text in [contradiction_of(self._base_rows())] if text is not None]
         if kept and plan.label is not None and plan.base_labels == "mixed" and plan.formats:

@@ -147,7 +147,7 @@ def check_level(
     parts = [labelled.filter(which) for which in (~unnamed, unnamed) if which.any()]
     smallest = Structures.concat(_chosen(part, n, force_tolerance) for part in parts)
     recomputed = _recomputed(smallest, labeller, time_limit)
-    called = names[0] if names else "of no level that it names"
+    called = f"calls its labels {names[0]}" if names else "does not name the level of its labels"
     differences = recomputed.array("energy") - smallest.array("energy")
     off = _largest_of_each(smallest.forces - recomputed.forces, smallest)
     faults = [
@@ -156,7 +156,7 @@ def check_level(
     ]
     if faults:
         raise LevelError(
-            f"the base calls its labels {called}, but {' And '.join(faults)} Relabel the base (base_labels: relabel), "
+            f"the base {called}, but {' And '.join(faults)} Relabel the base (base_labels: relabel), "
             "or correct its units or level (base_options: energy_unit, force_unit, level)"
         )
     return LevelCheck(

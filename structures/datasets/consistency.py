@@ -86,6 +86,32 @@ def contradiction_of(rows: Structures | Iterable[Structures]) -> str | None:
     return None
 
 
+def size_of_energies(rows: Structures) -> str | None:
+    """Say that energies have the size of total energies in another unit than eV.
+
+    Parameters
+    ----------
+    rows
+        The first 64 with an energy are looked at.
+
+    Returns
+    -------
+    str or None
+        One sentence; None where the energies of one row are of no such size, as those of methods without the electrons
+        of the cores.
+
+    Examples
+    --------
+    >>> size_of_energies(Structures.from_arrays([[8, 1, 1]], [[[0, 0, 0]] * 3], energy=[-76.4]))
+    'the energies have the size of total energies in Ha, not in eV; if that is so, say energy_unit'
+    """
+    known = rows.filter(np.isfinite(rows.array("energy"))).slice(0, 64)
+    unit = detect_energy_unit((row.numbers, float(row.energy)) for row in known if row.energy is not None)
+    if unit in (None, "eV"):
+        return None
+    return f"the energies have the size of total energies in {unit}, not in eV; if that is so, say energy_unit"
+
+
 def watched(dataset: Dataset) -> Dataset:
     """Return the same dataset, whose audit says after each pass whether the forces are those of the energies.
 
@@ -97,17 +123,22 @@ def watched(dataset: Dataset) -> Dataset:
     Returns
     -------
     Dataset
-        The same rows; a contradiction is a remark of the audit, agreement is among what was ``detected``.
+        The same rows; a contradiction, or an odd size of the first energies, is a remark of the audit; agreement is
+        among what was ``detected``.
     """
 
     def stream(audit: Audit) -> Iterator[Structures]:
         seen: list[Structures] = []
         count = 0
-        for batch in dataset.stream(audit):
+        size = None
+        for number, batch in enumerate(dataset.stream(audit)):
+            size = size_of_energies(batch) if number == 0 else size
             if count < MAX_ROWS:
                 seen.append(batch.filter(_labelled(batch)))
                 count += len(seen[-1])
             yield batch
+        if size is not None:
+            audit.remarks.append(size)
         if not count:
             return
         rows = Structures.concat(seen)

@@ -183,7 +183,7 @@ def test_energies_decide_about_a_base_that_names_no_level(base: Structures) -> N
     check = check_level(base.with_columns({"level": None}), Labeller())
     assert check.unnamed == 5
     assert check.evidence.startswith("3 structures of the base were recomputed at gfn2-xtb: 3 energies agree within")
-    with pytest.raises(LevelError, match="calls its labels of no level that it names"):
+    with pytest.raises(LevelError, match="the base does not name the level of its labels"):
         check_level(base.with_columns({"level": None}), Labeller(calculator="gfn1-xtb"))
 
 

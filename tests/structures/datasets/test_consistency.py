@@ -15,7 +15,13 @@ from numpy.typing import NDArray
 from molaug.structures import Structures
 from molaug.structures.calculators import calculator_for
 from molaug.structures.datasets import open_dataset
-from molaug.structures.datasets.consistency import MAX_ROWS, contradiction_of, force_convention_of, watched
+from molaug.structures.datasets.consistency import (
+    MAX_ROWS,
+    contradiction_of,
+    force_convention_of,
+    size_of_energies,
+    watched,
+)
 
 Change = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -106,6 +112,16 @@ def test_the_audit_of_a_watched_dataset_says_it(frames: Structures) -> None:
     assert not right.audit.remarks
     wrong.read()
     assert "gradients" in wrong.audit.remarks[0]
+
+
+def test_total_energies_of_another_size_than_electronvolts_are_a_remark(data: Path) -> None:
+    rows = open_dataset(data / "ani" / "gdb11_S01_06r.h5", graphs=False).read().slice(0, 50)
+    assert size_of_energies(rows) is None
+    wrong = watched(open_dataset(rows.with_columns({"energy": rows.array("energy") / Hartree, "forces": None})))
+    wrong.read()
+    assert wrong.audit.remarks == [
+        "the energies have the size of total energies in Ha, not in eV; if that is so, say energy_unit"
+    ]
 
 
 def test_the_cost_is_bounded(frames: Structures) -> None:
