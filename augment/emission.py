@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from molaug.funnel import Funnel, Tally
+from molaug.labels.levels import canonical_level
 from molaug.labels.remarks import read_check, remarks_of
 from molaug.plan import Plan
 from molaug.progress import Progress
@@ -104,14 +105,27 @@ class Emission:
         for rows in read_shards(self.base_labelled):
             lacking = labels_needed & ~np.isfinite(rows.array("energy"))
             judged = rows.reject([reason if lacks else None for lacks in lacking])
-            if self.plan.label is not None and self.plan.base_labels == "check":
-                # their numbers were found to be of this level, see the remarks of the card
-                level, unnamed = self.plan.label.level, without_level(judged)
-                levels = judged.column("level")
-                filled = [level if lacks else given for lacks, given in zip(unnamed, levels, strict=True)]
-                judged = judged.with_columns({"level": filled}) if unnamed.any() else judged
+            judged = self._levelled(judged)
             stale = [name for name in self._stale() if name in judged.table.column_names]
             yield Structures(judged.table.drop_columns(stale))
+
+    def _levelled(self, rows: Structures) -> Structures:
+        """Write the level of the new labels as they do, and where the check has shown it, for labels without one."""
+        label = self.plan.label
+        if label is None or self.plan.base_labels == "relabel":
+            return rows
+        unnamed = without_level(rows) & (self.plan.base_labels == "check")  # see the remarks of the card
+        known = {name: self._level_of(name) for name in pc.unique(rows.table.column("level")).to_pylist()}
+        if not unnamed.any() and all(old == new for old, new in known.items()):
+            return rows
+        levels = zip(unnamed, rows.column("level"), strict=True)
+        return rows.with_columns({"level": [label.level if lacks else known[name] for lacks, name in levels]})
+
+    def _level_of(self, name: str | None) -> str | None:
+        """Return how the new labels write a level."""
+        level = None if self.plan.label is None else self.plan.label.level
+        same = name is not None and level is not None and canonical_level(name) == canonical_level(level)
+        return level if same else name
 
     def _emitted(self) -> Iterator[Structures]:
         kept = (rows.filter(rows.alive) for rows in (() if self.plan.emit == "new" else self._base_rows()))
@@ -135,7 +149,8 @@ class Emission:
     def _base_levels(self) -> set[str]:
         """Return the levels that rows of the base name, whatever its card says."""
         columns = (pq.read_table(path, columns=["level"]).column("level") for path in self.base_labelled)
-        return {level for column in columns for level in pc.unique(column).to_pylist() if level is not None}
+        names = (self._level_of(name) for column in columns for name in pc.unique(column).to_pylist())
+        return {name for name in names if name is not None}
 
     def _lost_rows(self) -> Iterator[Structures]:
         yield from read_shards(sorted(self.left.glob("*.parquet")))

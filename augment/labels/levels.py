@@ -21,6 +21,9 @@ TOLERANCE = 2.7e-3
 #: were printed to 1e-4 Å move the forces of stiff bonds by 0.01 eV/Å, programs differ by as much.
 FORCE_TOLERANCE = 0.05
 
+#: Differences below it are those of machines, in eV and eV/Å.
+_PRINTED = 1e-4
+
 
 class LevelError(ValueError):
     """New labels are not at the level of theory of the base."""
@@ -67,9 +70,10 @@ class LevelCheck:
     def evidence(self) -> str:
         """What was compared, in words."""
         energies, forces = (sum(map(np.isfinite, values)) for values in (self.differences, self.force_differences))
+        off, pushed = (max(worst, _PRINTED) for worst in (self.largest, self.largest_force))
         return (
             f"{len(self.ids)} structures of the base were recomputed at {self.level}: {energies} energies agree within "
-            f"{self.largest:.2g} eV, forces of {forces} within {self.largest_force:.2g} eV/Å"
+            f"{off:.1g} eV, forces of {forces} within {pushed:.1g} eV/Å"
         )
 
 

@@ -103,7 +103,7 @@ def remarks_of(labeller: Labeller | None, check: LevelCheck | None, rows: Iterab
     if open_shells and labeller is not None:
         remarks.append(
             f"{open_shells} rows with unpaired electrons are labelled at {labeller.level}, which leaves out spin "
-            f"polarisation: beside closed shells doublets lie 0.1 to 0.4 eV above {better}, triplets 0.4 to 1.5 eV, and "
-            "triplet O2 lies above the singlet"
+            f"polarisation: beside closed shells doublets lie 0.1 to 0.4 eV above {better}, triplets 0.4 to 1.5 eV, "
+            "and triplet O2 lies above the singlet"
         )
     return remarks

@@ -63,6 +63,18 @@ def test_levels_that_rows_name_are_on_the_card_even_if_that_of_the_base_is_silen
 
 
 @pytest.mark.parametrize("base_labels", ["check", "mixed"])
+def test_one_level_written_in_two_ways_is_one_level(base_labels: str, base: Structures, tmp_path: Path) -> None:
+    result = run(base.with_columns({"level": "GFN2-xTB"}), tmp_path / "run", base_labels=base_labels)
+    assert result.card.levels == ["gfn2-xtb"]
+    assert set(result.structures().column("level")) == {"gfn2-xtb"}
+
+
+def test_a_base_of_several_levels_keeps_them_where_nothing_is_labelled(base: Structures, tmp_path: Path) -> None:
+    result = run(base.with_columns({"level": ["a", "b", None]}), tmp_path / "run", label=None)
+    assert result.card.levels == ["a", "b", "unknown"]
+
+
+@pytest.mark.parametrize("base_labels", ["check", "mixed"])
 def test_a_base_whose_forces_contradict_its_energies_is_refused(base_labels: str, tmp_path: Path) -> None:
     rng, frames = np.random.default_rng(0), []
     for _ in range(20):
