@@ -17,7 +17,7 @@ from molaug.isolation import isolated
 from molaug.labels.labeller import Labeller
 from molaug.potentials.checkpoint import installed, look_for, placed
 from molaug.structures import Structures
-from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method
+from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method, level_name
 from molaug.structures.datasets import open_dataset
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 #: Rows of a reference by which levels of theory are compared: only a number for each element is fitted to them.
 REFERENCE_ROWS = 200
+
+#: Options by which calculators of one class are told their method.
+_METHODS = ("method", "hamiltonian", "theory", "functional", "xc", "basis", "dispersion", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +263,7 @@ class Committee:
     def _offsets(self) -> list[dict[int, float]]:
         """What is taken off for each atom of an element, of each member."""
         levels = [
-            self._potentials[k].level if k in self._potentials else Method.of(member).level
+            self._potentials[k].level if k in self._potentials else _method_of(member)
             for k, member in enumerate(self.members)
         ]
         if self.reference is None:
@@ -303,6 +306,15 @@ class Committee:
         )
         outcomes = isolated(labeller.label, rows, time_limit=self.time_limit)
         return np.array([np.nan if outcome.value is None else outcome.value[0] for outcome in outcomes])
+
+
+def _method_of(member: Any) -> str:
+    """Name the method of a calculator; parameters and models of one class make a committee, methods do not."""
+    method = Method.of(member)
+    named = method.calculator if isinstance(method.calculator, str) else None
+    options = method.options if named else getattr(method.calculator, "parameters", {})
+    told = options if named in CALCULATORS else {key: options[key] for key in _METHODS if key in options}
+    return level_name(method.name, told)
 
 
 def _calculates(member: Any) -> bool:
