@@ -19,6 +19,9 @@ SPIN_KEYS = ("spin", "total_spin")
 #: Largest distance of a sum of charges from an integer in e: populations are printed to a few digits.
 _INTEGER = 0.05
 
+#: Largest charge that a row holds.
+_LARGEST = 127
+
 #: Largest displacement in Å at which a geometry is the one that was computed.
 _SAME = 1e-6
 
@@ -50,10 +53,10 @@ def charge_of(frame: Atoms, say: Say) -> Any:
     if initial is None or not np.any(initial):
         return 0 if given is None else given
     total = float(np.sum(initial))
-    whole = bool(np.isfinite(total)) and abs(total - round(total)) <= _INTEGER
+    whole = abs(total) <= _LARGEST and abs(total - round(total)) <= _INTEGER
     if given is None:
         if not whole:
-            say("initial charges whose sum is no integer: the charge is taken to be 0")
+            say("initial charges whose sum is no charge (no integer): the charge is taken to be 0")
         return round(total) if whole else 0
     if not whole or round(total) != given:
         say("the charge in info is taken; the initial charges have another sum")
@@ -87,9 +90,10 @@ def multiplicity_of(frame: Atoms, charge: int, say: Say) -> Any:
     >>> multiplicity_of(oxygen, 0, print)
     3
     """
-    odd = (int(frame.numbers.sum()) - charge) % 2
+    electrons = int(frame.numbers.sum()) - charge
+    odd = electrons % 2
     given, spin = _first(frame.info, MULTIPLICITY_KEYS), _first(frame.info, SPIN_KEYS)
-    read = None if spin is None else _multiplicity_of_spin(spin, odd)
+    read = None if spin is None else _multiplicity_of_spin(spin, electrons)
     if spin is not None and read is None:
         say("a spin that is no number of unpaired electrons and no 2S+1 of this molecule is left out")
     elif given is None and read is not None and read != spin and spin != 0:
@@ -100,8 +104,9 @@ def multiplicity_of(frame: Atoms, charge: int, say: Say) -> Any:
         return given
     if read is not None:
         return read
-    unpaired = abs(round(float(np.sum(frame.get_initial_magnetic_moments()))))
-    if unpaired % 2 == odd:
+    moments = abs(float(np.sum(frame.get_initial_magnetic_moments())))
+    unpaired = round(moments) if moments <= min(electrons, 254) else -1
+    if unpaired >= 0 and unpaired % 2 == odd:
         return 1 + unpaired
     if unpaired and charge == 0:  # those of an ion are a leftover of the neutral molecule
         say("magnetic moments that contradict the number of electrons are left out")
@@ -166,18 +171,19 @@ def _same(frame: Atoms, computed: Atoms) -> bool:
     )
 
 
-def _multiplicity_of_spin(spin: Any, odd: int) -> int | None:
+def _multiplicity_of_spin(spin: Any, electrons: int) -> int | None:
     if isinstance(spin, bool | np.bool_) or not isinstance(spin, int | float | np.integer | np.floating):
         return None
-    value = float(spin)
+    value, odd = float(spin), electrons % 2
     if value == 0:  # 2S = 0, or not given
         return 1 + odd
-    if not np.isfinite(value) or value < 0 or (2 * value) % 1:
+    if not 0 < value <= min(electrons, 254) + 1 or (2 * value) % 1:
         return None
     if value % 1:
-        return round(2 * value) + 1 if round(2 * value) % 2 == odd else None
-    unpaired = round(value) - 1
-    return 1 + unpaired if unpaired % 2 == odd else 2 + unpaired
+        unpaired = round(2 * value)
+    else:
+        unpaired = round(value) - (1 if round(value) % 2 != odd else 0)
+    return 1 + unpaired if unpaired % 2 == odd and unpaired <= electrons else None
 
 
 def _first(info: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

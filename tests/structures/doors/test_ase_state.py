@@ -77,7 +77,9 @@ def test_calculators_of_their_own_label_every_frame() -> None:
         ([-0.71, -0.285], {}, -1, None),  # populations, rounded
         ([-0.4, 0.4], {}, 0, None),
         ([0, 0], {"charge": 1}, 1, None),
-        ([-0.7, 0.2], {}, 0, "initial charges whose sum is no integer"),
+        ([-0.7, 0.2], {}, 0, "initial charges whose sum is no charge"),
+        ([float("nan"), 0], {}, 0, "initial charges whose sum is no charge"),
+        ([1e9, 0], {}, 0, "initial charges whose sum is no charge"),
         ([-1, 0], {"charge": -1}, -1, None),
         ([-1, 0], {"charge": 1}, 1, "the charge in info is taken; the initial charges have another sum"),
     ],
@@ -107,6 +109,9 @@ def test_initial_charges_tell_the_charge_where_info_does_not(
         ("O2", {"multiplicity": 1, "spin": 3}, 1, True),
         ("O2", {"multiplicity": 3, "spin": 3}, 3, False),
         ("H2O", {"spin": "low"}, 1, True),
+        ("H2O", {"spin": -2}, 1, True),
+        ("H2O", {"spin": 1e9}, 1, True),
+        ("H2O", {"spin": float("nan")}, 1, True),
         ("H2O", {"mult": 3}, 3, False),
     ],
 )
@@ -121,8 +126,9 @@ def test_spin_is_a_multiplicity_unless_electrons_forbid_it(
     assert bool(dataset.audit.noted) == noted
 
 
-def test_moments_that_contradict_the_electrons_are_named() -> None:
-    frame = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], magmoms=[1, 0])
+@pytest.mark.parametrize("moment", [1.0, 4.0, float("nan")])
+def test_moments_that_contradict_the_electrons_are_named(moment: float) -> None:
+    frame = Atoms("H2", [[0, 0, 0], [0, 0, 0.74]], magmoms=[moment, 0])
     dataset = open_dataset([frame])
     assert dataset.read()[0].multiplicity == 1
     assert list(dataset.audit.noted) == ["magnetic moments that contradict the number of electrons are left out"]
