@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     _execution_options(sub)
     sub.add_argument("--calculator", default="gfn2-xtb", help="default: %(default)s")
     sub.add_argument("--level", help="name of the level of theory, if it is not that of the calculator")
+    sub.add_argument("--allow-force-field", action="store_true", help="let mmff94s or uff label, of one molecule only")
     sub.add_argument("--formats", nargs="+", default=None, help="further formats to export to")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the calculator")
 

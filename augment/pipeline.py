@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow.parquet import read_metadata
 
 from molaug.emission import Emission
 from molaug.filters.filter import BoundFilter, apply
 from molaug.funnel import Funnel
-from molaug.labels import check_level
+from molaug.labels import LevelError, check_level
+from molaug.labels.remarks import write_check
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.runs import Unit, make
 from molaug.selection import Selection
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
+from molaug.structures.datasets.consistency import contradiction_of
 from molaug.structures.datasets.dataset import rebatch
 from molaug.structures.hashing import keys64
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
@@ -134,17 +137,21 @@ class Pipeline:
         """
         plan = self.plan
         done = self.work / "level_check.json"
-        if not base or plan.label is None or plan.base_labels != "check" or plan.emit == "new" or done.exists():
+        if not base or plan.label is None or plan.base_labels == "relabel" or plan.emit == "new" or done.exists():
+            return
+        contradiction = contradiction_of(read_shards(base))
+        if contradiction is not None:
+            raise LevelError(f"the base: {contradiction}; or relabel the base (base_labels: relabel)")
+        if plan.base_labels != "check":
             return
         rows: list[Structures] = []
         for batch in read_shards(base):
-            rows.append(batch.filter(np.isfinite(batch.array("energy"))))
+            forces = np.asarray(pc.is_valid(batch.table.column("forces")), dtype=bool)
+            rows.append(batch.filter(np.isfinite(batch.array("energy")) | forces))
             if sum(map(len, rows)) >= _CHECKED:
                 break
         check = check_level(Structures.concat(rows), plan.label, time_limit=plan.label_time_limit)
-        write_text(
-            done, json.dumps({"level": check.level, "ids": check.ids, "differences": check.differences}, indent=2)
-        )
+        write_text(done, write_check(check))
 
     def propose(self, base: Sequence[Path]) -> list[list[Path]]:
         """Propose from all parents and judge each row by itself.
