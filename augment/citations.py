@@ -25,6 +25,8 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "doi:10.1021/acs.jctc.8b01176",
         "gfn1-xtb": "S. Grimme, C. Bannwarth, P. Shushkov, J. Chem. Theory Comput. 13, 1989 (2017), "
         "doi:10.1021/acs.jctc.7b00118",
+        "spgfn2-xtb": "H. Neugebauer et al., J. Comput. Chem. 44, 2120 (2023), doi:10.1002/jcc.27185",
+        "spgfn1-xtb": "H. Neugebauer et al., J. Comput. Chem. 44, 2120 (2023), doi:10.1002/jcc.27185",
         "b3lyp/6-31g(2df,p)": "Q. Sun et al., J. Chem. Phys. 153, 024109 (2020), doi:10.1063/5.0006074 (PySCF)",
         "wb97x/6-31g(d)": "Q. Sun et al., J. Chem. Phys. 153, 024109 (2020), doi:10.1063/5.0006074 (PySCF)",
     }

@@ -105,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--fail-fast", type=int, metavar="N", help="stop if the first N all fail for one reason (default: 8; 0: never)"
     )
+    sub.add_argument("--allow-force-field", action="store_true", help="let mmff94s or uff label, of one molecule only")
     sub.add_argument("--formats", nargs="+", default=None, help="further formats to export to")
     sub.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="options of the calculator")
 

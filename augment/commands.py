@@ -31,6 +31,7 @@ from molaug.runs import executor_for
 from molaug.structures import Structures
 from molaug.structures.chemistry import with_smiles
 from molaug.structures.datasets import Audit, Card, Dataset, export, known, known_dataset, open_dataset
+from molaug.structures.datasets.consistency import contradiction_of, watched
 from molaug.structures.datasets.export.folder import sha256
 
 #: Missing AMONs shown on the terminal.
@@ -72,6 +73,8 @@ def label(arguments: Namespace) -> int:
     for name in ("level", "charge_key", "multiplicity_key", "keep_failed", "fail_fast"):
         if getattr(arguments, name) is not None:
             labeller[name] = getattr(arguments, name)
+    if arguments.allow_force_field:
+        labeller["allow_force_field"] = True
     augmenter = Augmenter(
         base=arguments.source,
         base_options=reader_options(arguments),
@@ -245,6 +248,7 @@ def convert(arguments: Namespace) -> int:
     source = opened(arguments)
     if arguments.max_heavy is not None:
         source = _small(source, arguments.max_heavy)
+    source = watched(source)
     audit = export(source, arguments.target, arguments.to, level=arguments.only_level, overwrite=arguments.overwrite)
     print(f"read:    {source.audit}\nwritten: {audit}")
     return 0
@@ -305,6 +309,8 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
         print(
             f"{read - emitted} of {read} rows of the base have no label and are left out; --relabel-base computes them"
         )
+    for remark in result.card.remarks:
+        print(f"remark:   {remark}")
     counts = result.card.counts
     print(
         f"dataset:  {result.dataset} ({counts.structures if counts else 0} structures, "
@@ -444,5 +450,9 @@ def _validate_dataset(folder: Path) -> int:
         )
         wrong += int(not finite)
         print(f"{folder}: {rows} rows of {expected}, {'finite' if finite else 'NaN or infinite'} positions")
+        contradiction = contradiction_of(open_dataset(folder).batches())
+        if contradiction is not None:
+            wrong += 1
+            print(f"{folder}: {contradiction}")
     print(f"{folder}: {'a valid dataset' if not wrong else 'damaged'}")
     return 1 if wrong else 0

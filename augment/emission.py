@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from molaug.funnel import Funnel, Tally
+from molaug.labels.levels import canonical_level
+from molaug.labels.remarks import read_check, remarks_of
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
 from molaug.structures.datasets import Card, Property, Provenance, export, write_dataset
+from molaug.structures.datasets.consistency import contradiction_of, size_of_energies
 from molaug.structures.datasets.dataset import rebatch
+from molaug.structures.datasets.export.folder import without_level
 
 #: Rows of a rejected shard.
 REJECTED_SHARD = 8192
@@ -100,8 +105,27 @@ class Emission:
         for rows in read_shards(self.base_labelled):
             lacking = labels_needed & ~np.isfinite(rows.array("energy"))
             judged = rows.reject([reason if lacks else None for lacks in lacking])
+            judged = self._levelled(judged)
             stale = [name for name in self._stale() if name in judged.table.column_names]
             yield Structures(judged.table.drop_columns(stale))
+
+    def _levelled(self, rows: Structures) -> Structures:
+        """Write the level of the new labels as they do, and where the check has shown it, for labels without one."""
+        label = self.plan.label
+        if label is None or self.plan.base_labels == "relabel":
+            return rows
+        unnamed = without_level(rows) & (self.plan.base_labels == "check")  # see the remarks of the card
+        known = {name: self._level_of(name) for name in pc.unique(rows.table.column("level")).to_pylist()}
+        if not unnamed.any() and all(old == new for old, new in known.items()):
+            return rows
+        levels = zip(unnamed, rows.column("level"), strict=True)
+        return rows.with_columns({"level": [label.level if lacks else known[name] for lacks, name in levels]})
+
+    def _level_of(self, name: str | None) -> str | None:
+        """Return how the new labels write a level."""
+        level = None if self.plan.label is None else self.plan.label.level
+        same = name is not None and level is not None and canonical_level(name) == canonical_level(level)
+        return level if same else name
 
     def _emitted(self) -> Iterator[Structures]:
         kept = (rows.filter(rows.alive) for rows in (() if self.plan.emit == "new" else self._base_rows()))
@@ -121,6 +145,12 @@ class Emission:
             return []
         properties = self.plan.base.card.properties
         return [name for name, p in properties.items() if p.unit != "text" and name not in ("energy", "forces")]
+
+    def _base_levels(self) -> set[str]:
+        """Return the levels that rows of the base name, whatever its card says."""
+        columns = (pq.read_table(path, columns=["level"]).column("level") for path in self.base_labelled)
+        names = (self._level_of(name) for column in columns for name in pc.unique(column).to_pylist())
+        return {name for name in names if name is not None}
 
     def _lost_rows(self) -> Iterator[Structures]:
         yield from read_shards(sorted(self.left.glob("*.parquet")))
@@ -155,11 +185,29 @@ class Emission:
         }
         if plan.label is not None:
             mixed = plan.base_labels == "mixed" and kept
-            fields["levels"] = sorted({str(plan.label.level), *(source.levels if mixed else ())})
+            fields["levels"] = sorted({str(plan.label.level), *(self._base_levels() if mixed else ())})
             fields["properties"] = {
                 **({name: p for name, p in source.properties.items() if name not in self._stale()} if kept else {}),
                 **properties,
             }
             keep = {level: refs for level, refs in source.atomic_references.items() if level in fields["levels"]}
             fields["atomic_references"] = keep
+        elif kept:
+            fields["levels"] = sorted(self._base_levels())
+            fields["properties"], fields["atomic_references"] = source.properties, source.atomic_references
+        fields["remarks"] = [*(source.remarks if kept else ()), *self._remarks(kept)]
         return Card.model_validate(fields)
+
+    def _remarks(self, kept: bool) -> list[str]:
+        plan = self.plan
+        check = read_check(self.folder / "work" / "level_check.json")
+        remarks = remarks_of(plan.label, check, self._emitted())
+        if kept and (plan.label is None or plan.base_labels == "mixed"):
+            sizes = (size_of_energies(rows) for rows in islice(self._base_rows(), 1))
+            remarks += [text for text in sizes if text is not None]
+        if kept and plan.label is None:  # where rows are labelled such a base is refused
+            remarks += [text for text in [contradiction_of(self._base_rows())] if text is not None]
+        if kept and plan.label is not None and plan.base_labels == "mixed" and plan.formats:
+            others = ", ".join(plan.formats)
+            remarks.append(f"the further formats ({others}) hold the labels at {plan.label.level} only")
+        return remarks

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow.parquet import read_metadata
 
@@ -17,9 +18,10 @@ from molaug.emission import Emission
 from molaug.filters.filter import BoundFilter, apply
 from molaug.funnel import Funnel
 from molaug.isolation import restart
-from molaug.labels import check_level
+from molaug.labels import LevelError, check_level
 from molaug.labels.failures import Attempts, Author, nothing_labelled, stop_if_hopeless
 from molaug.labels.labeller import LabelError
+from molaug.labels.remarks import write_check
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.registry import ConfigurationError
@@ -27,6 +29,7 @@ from molaug.runs import Unit, make
 from molaug.selection import Selection
 from molaug.shards import read_shards, write_text
 from molaug.structures import Structures
+from molaug.structures.datasets.consistency import contradiction_of
 from molaug.structures.datasets.dataset import rebatch
 from molaug.structures.hashing import keys64
 from molaug.units import label_shard, perceive_shard, propose_shard, relax_shard
@@ -170,11 +173,17 @@ class Pipeline:
         """
         plan = self.plan
         done = self.work / "level_check.json"
-        if not base or plan.label is None or plan.base_labels != "check" or plan.emit == "new" or done.exists():
+        if not base or plan.label is None or plan.base_labels == "relabel" or plan.emit == "new" or done.exists():
+            return
+        contradiction = contradiction_of(read_shards(base))
+        if contradiction is not None:
+            raise LevelError(f"the base: {contradiction}; or relabel the base (base_labels: relabel)")
+        if plan.base_labels != "check":
             return
         rows: list[Structures] = []
         for batch in read_shards(base):
-            rows.append(batch.filter(np.isfinite(batch.array("energy"))))
+            forces = np.asarray(pc.is_valid(batch.table.column("forces")), dtype=bool)
+            rows.append(batch.filter(np.isfinite(batch.array("energy")) | forces))
             if sum(map(len, rows)) >= _CHECKED:
                 break
         if not any(map(len, rows)) and any(bool(batch.alive.any()) for batch in read_shards(base)):
@@ -184,9 +193,7 @@ class Pipeline:
                 "rows alone (--emit new), or keep it unlabelled beside them (--base-labels mixed)"
             )
         check = check_level(Structures.concat(rows), plan.label, time_limit=plan.label_time_limit)
-        write_text(
-            done, json.dumps({"level": check.level, "ids": check.ids, "differences": check.differences}, indent=2)
-        )
+        write_text(done, write_check(check))
 
     def propose(self, base: Sequence[Path]) -> list[list[Path]]:
         """Propose from all parents and judge each row by itself.

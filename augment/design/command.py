@@ -7,13 +7,14 @@ import math
 from argparse import Namespace
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 from molaug.arguments import check_owners, opened, part
 from molaug.design.feasibility import judge_feasibility
 from molaug.design.scoring import ScoreSummary, score
 from molaug.design.selecting import select
 from molaug.filters.design.feasibility import Feasibility
-from molaug.registry import ConfigurationError
+from molaug.registry import MODELS, ConfigurationError, build, check
 from molaug.shards import write_text
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.export.atomic import replacing
@@ -37,8 +38,11 @@ def score_command(arguments: Namespace) -> int:
     if not owners:
         raise ConfigurationError("neither --model nor --features is given; expected at least one")
     check_owners(arguments.set, owners)
-    parts = {name: part(getattr(arguments, name), arguments.set, owner=name) for name in owners}
-    summary = ScoreSummary()
+    parts: dict[str, Any] = {name: part(getattr(arguments, name), arguments.set, owner=name) for name in owners}
+    if "model" in parts:
+        parts["model"] = build(MODELS, parts["model"], "model")
+        check(parts["model"], "model")
+    summary = ScoreSummary(level=getattr(parts.get("model"), "level", None))
     batches = score(opened(arguments), base=arguments.base, ridge=arguments.ridge, **parts)
     with replacing(parquet_path(arguments.out), overwrite=True) as path:
         write_parquet(summary.watched(batches), path, Audit())

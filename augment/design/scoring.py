@@ -15,6 +15,7 @@ from molaug.design.known import known_information
 from molaug.filters.features import Features
 from molaug.filters.uncertainty.model import UncertainModel
 from molaug.filters.uncertainty.reliability import Reliability, reliability
+from molaug.labels.levels import canonical_level
 from molaug.registry import FEATURES, MODELS, Spec, build, check
 from molaug.structures import Structures
 from molaug.structures.datasets import open_dataset
@@ -111,12 +112,15 @@ class ScoreSummary:
         The scores, by column.
     errors
         Uncertainties and predictions less labels, in eV, by level of theory of the labels.
+    level
+        The level of theory that the model learned, where it knows it: labels of others are pointed out.
     """
 
     n: int = 0
     unscored: Counter[str] = field(default_factory=Counter)
     values: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
     errors: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    level: str | None = None
 
     def watched(self, batches: Iterable[Structures]) -> Iterator[Structures]:
         """Hand on batches and take down their scores.
@@ -205,6 +209,8 @@ class ScoreSummary:
         for level in sorted(self.errors):
             n = sum(part.shape[1] for part in self.errors[level])
             lines.append(f"against {n:,} labels ({level}): MAE {1000 * self.mae(level):.4g} meV")
+            if self.level is not None and canonical_level(level) != canonical_level(self.level):
+                lines.append(f"  the model learned {self.level}: what the levels differ by is among its errors")
             found = self.reliability(level)
             if found is not None:
                 lines.append(
@@ -238,7 +244,7 @@ class ScoreSummary:
             return
         off = there["predicted_energy"] - batch.array("energy")
         compared = np.isfinite(off) & np.isfinite(there["uncertainty"])
-        levels = np.array([str(level) for level in batch.column("level")], dtype=object)
+        levels = np.array([level or "level unknown" for level in batch.column("level")], dtype=object)
         for level in sorted(set(levels[compared].tolist())):
             which = compared & (levels == level)
             self.errors.setdefault(level, []).append(np.stack([there["uncertainty"][which], off[which]]))

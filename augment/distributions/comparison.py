@@ -218,7 +218,19 @@ class Comparison:
             "samples of these sizes of one distribution. "
             f"KL: Kullback–Leibler divergence of new from base in bits, {SMOOTHING:g} added to each count. "
             "W1: Wasserstein distance of the values in their unit. "
-            f"Too few: less than {self.min_samples} values on either side."
+            f"Too few: less than {self.min_samples} values on either side.{self._levels()}"
+        )
+
+    def _levels(self) -> str:
+        """Say that labels of the two sides are of different levels of theory."""
+        labels = [line for line in self.lines if line.quantity in ("energy per atom", "force")]
+        base = {line.kind for line in labels if line.n_base}
+        new = {line.kind for line in labels if line.n_new}
+        if not base or not new or base & new:
+            return ""
+        return (
+            f" Energies and forces are not compared: those of the base are of {', '.join(sorted(base))}, the new ones "
+            f"of {', '.join(sorted(new))}."
         )
 
     def to_json(self) -> str:

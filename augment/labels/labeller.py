@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from molaug.registry import ConfigurationError
 from molaug.structures import Structure
-from molaug.structures.calculators import Method
+from molaug.structures.calculators import FORCE_FIELDS, Method, level_name
 from molaug.structures.hashing import key64
 
 
@@ -38,8 +38,9 @@ class Labeller:
     options
         Arguments of the calculator.
     level
-        Name of the level of theory in the dataset; by default the name of the calculator. It must be given for a
-        calculator object.
+        Name of the level of theory in the dataset; by default the name of the calculator with the options that
+        change its results (:func:`molaug.structures.calculators.level_name`). It must be given for a calculator
+        object.
     forces
         Whether forces are computed.
     max_force
@@ -57,6 +58,8 @@ class Labeller:
     fail_fast
         A run stops if so many structures, the first that the calculator is asked about, all fail for the same reason.
         0 never stops it. Structures that are refused before the calculator is asked do not count.
+    allow_force_field
+        Whether ``mmff94s`` and ``uff`` may label; their energies compare geometries of one molecule only.
 
     Examples
     --------
@@ -76,6 +79,7 @@ class Labeller:
     multiplicity_key: str | None = None
     keep_failed: str | None = None
     fail_fast: int = 8
+    allow_force_field: bool = False
 
     def __post_init__(self) -> None:
         if type(self.fail_fast) is not int or self.fail_fast < 0:
@@ -90,7 +94,7 @@ class Labeller:
                     f"calculator {type(self.calculator).__name__} is an object; expected level='...' beside it, the "
                     "level of theory that its labels are of"
                 )
-            object.__setattr__(self, "level", self.calculator)
+            object.__setattr__(self, "level", level_name(self.calculator, self.options))
 
     @property
     def name(self) -> str:
@@ -107,16 +111,27 @@ class Labeller:
             multiplicity_key=self.multiplicity_key,
         )
 
-    def check(self) -> None:
+    def check(self, *, labels: bool = True) -> None:
         """Make a calculator once, so that a missing package or a wrong option stops here and not once for each row.
+
+        Parameters
+        ----------
+        labels
+            Whether its energies become labels; otherwise they move atoms only.
 
         Raises
         ------
         ConfigurationError
-            If the calculator is unknown or does not take its options.
+            If the calculator is unknown, does not take its options, or is a force field that is not allowed to label.
         ImportError
             If a package is missing.
         """
+        if labels and self.calculator in FORCE_FIELDS and not self.allow_force_field:
+            raise ConfigurationError(
+                f"{self.calculator} was given to label; its energies compare geometries of one molecule only, not "
+                "molecules with each other. Expected for instance gfn2-xtb; a force field moves atoms well (the "
+                "calculator of a sampler). To label geometries of one molecule all the same: allow_force_field"
+            )
         try:
             self.method.check()
         except ValueError as error:

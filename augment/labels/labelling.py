@@ -96,7 +96,7 @@ def relax(
         gone. Failures keep their geometry and are rejected with a reason.
     """
     labeller = Labeller(calculator=labeller) if isinstance(labeller, str) else labeller
-    labeller.check()
+    labeller.check(labels=False)  # atoms are moved, no energy is kept
     began = time.time()
     outcomes = isolated(partial(_relaxed, relaxation, labeller), _alive(structures), time_limit=time_limit)
     columns: dict[str, list[Any]] = {"id": [], "positions": [], "relaxed_from": []}

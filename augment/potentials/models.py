@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ from molaug.isolation import isolated
 from molaug.labels.labeller import Labeller
 from molaug.potentials.checkpoint import installed, look_for, placed
 from molaug.structures import Structures
-from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method
+from molaug.structures.calculators import CALCULATORS, FORCE_FIELDS, Method, level_name
 from molaug.structures.datasets import open_dataset
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 #: Rows of a reference by which levels of theory are compared: only a number for each element is fitted to them.
 REFERENCE_ROWS = 200
+
+#: Options by which calculators of one class are told their method.
+_METHODS = ("method", "hamiltonian", "theory", "functional", "xc", "basis", "dispersion", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,12 @@ class PotentialModel:
     def name(self) -> str:
         """Name under which it is registered."""
         return "potential"
+
+    @property
+    def level(self) -> str | None:
+        """The level of theory of the labels that it learned."""
+        level: str | None = json.loads((look_for(self.checkpoint) / "config.json").read_text(encoding="utf-8"))["level"]
+        return level
 
     def check(self) -> None:
         """Look for the checkpoint, without loading it.
@@ -254,7 +264,7 @@ class Committee:
     def _offsets(self) -> list[dict[int, float]]:
         """What is taken off for each atom of an element, of each member."""
         levels = [
-            self._potentials[k].level if k in self._potentials else Method.of(member).name
+            self._potentials[k].level if k in self._potentials else _method_of(member)
             for k, member in enumerate(self.members)
         ]
         if self.reference is None:
@@ -289,7 +299,7 @@ class Committee:
         labeller = Labeller(
             calculator=method.calculator,
             options=method.options,
-            level=method.name,
+            level=method.level,
             forces=False,
             max_force=None,
             charge_key=method.charge_key,
@@ -297,6 +307,15 @@ class Committee:
         )
         outcomes = isolated(labeller.label, rows, time_limit=self.time_limit)
         return np.array([np.nan if outcome.value is None else outcome.value[0] for outcome in outcomes])
+
+
+def _method_of(member: Any) -> str:
+    """Name the method of a calculator; parameters and models of one class make a committee, methods do not."""
+    method = Method.of(member)
+    named = method.calculator if isinstance(method.calculator, str) else None
+    options = method.options if named else getattr(method.calculator, "parameters", {})
+    told = options if named in CALCULATORS else {key: options[key] for key in _METHODS if key in options}
+    return level_name(method.name, told)
 
 
 def _calculates(member: Any) -> bool:

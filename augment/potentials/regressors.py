@@ -320,7 +320,7 @@ class _Problem:
         rows, vectors = rows.filter(kept := there & np.isfinite(rows.array("energy"))), vectors[kept]
         if len(rows) < 2:
             raise ValueError(f"{len(rows)} rows with features and an energy; expected at least 2")
-        levels = sorted({level for level in rows.column("level") if level is not None})
+        levels = sorted({"unknown" if level is None else level for level in rows.column("level")})
         if len(levels) > 1:
             raise ValueError(f"labels of {len(levels)} levels: {', '.join(levels)}; expected rows of one level")
         elements, energy = np.unique(rows.numbers), rows.array("energy")

@@ -208,7 +208,7 @@ class NormalModes:
             self.name,
             [base + k for k in wanted],
             x,
-            method=Method.of(self.calculator).name,
+            method=Method.of(self.calculator).level,
             energies=energies,
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,

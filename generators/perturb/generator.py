@@ -235,7 +235,7 @@ class Perturb:
             self.name,
             [base + row.number for row in made],
             [np.full(shape, np.nan) if end is None else end.positions for end in ends],
-            method=Method.of(self.calculator).name,
+            method=Method.of(self.calculator).level,
             energies=[np.nan if end is None else end.energy for end in ends],
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,

@@ -213,7 +213,7 @@ class Torsions:
             self.name,
             seeds,
             np.array([point.positions for point in points]),
-            method=Method.of(self.calculator).name,
+            method=Method.of(self.calculator).level,
             energies=[point.energy - scans.minimum.energy for point in points],
             energy_window=self.energy_window,
             bond_breaking=self.bond_breaking,

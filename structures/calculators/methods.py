@@ -16,6 +16,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator
 
 from molaug.structures.calculators.force_fields import ForceField, ForceFieldCalculator
+from molaug.structures.calculators.naming import level_name
 from molaug.structures.calculators.scratch import Scratch, at_home, confine
 from molaug.structures.calculators.states import (
     KNOWN_KEYS,
@@ -35,6 +36,8 @@ CALCULATORS: Mapping[str, str] = MappingProxyType(
     {
         "gfn2-xtb": "molaug.structures.calculators.tblite:gfn2_xtb",
         "gfn1-xtb": "molaug.structures.calculators.tblite:gfn1_xtb",
+        "spgfn2-xtb": "molaug.structures.calculators.tblite:spgfn2_xtb",
+        "spgfn1-xtb": "molaug.structures.calculators.tblite:spgfn1_xtb",
         "b3lyp/6-31g(2df,p)": "molaug.structures.calculators.dft:b3lyp_6_31g_2df_p",
         "wb97x/6-31g(d)": "molaug.structures.calculators.dft:wb97x_6_31g_d",
     }
@@ -124,6 +127,12 @@ class Method:
     def name(self) -> str:
         """The name of the calculator, of its class where it is an object."""
         return self.calculator if isinstance(self.calculator, str) else type(self.calculator).__name__
+
+    @property
+    def level(self) -> str:
+        """The name with the options that change a result, see :func:`level_name`."""
+        options = self.options if isinstance(self.calculator, str) else getattr(self.calculator, "parameters", {})
+        return level_name(self.name, options)
 
     def plain(self) -> str | dict[str, Any]:
         """Return the method in plain values, for a configuration file.

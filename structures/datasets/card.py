@@ -10,6 +10,9 @@ import yaml
 from ase.data import atomic_numbers
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+#: Stands among the levels of a card for labels whose level nobody has named.
+UNKNOWN_LEVEL = "unknown"
+
 
 class Property(BaseModel):
     """One property of the rows: the unit of its column and what it is."""
@@ -44,8 +47,9 @@ class Card(BaseModel):
     """The card of a dataset; unknown keys are refused.
 
     ``levels`` names the levels of theory of the labels: none for bare structures, several only where the rows say which
-    is theirs. ``atomic_references`` gives for each level the energy of the free atoms in eV. ``files`` maps the files
-    of a dataset folder to their sha256.
+    is theirs, ``unknown`` for labels of rows that name none. ``remarks`` say what a user of the labels should know.
+    ``atomic_references`` gives for each level the energy of the free atoms in eV. ``files`` maps the files of a dataset
+    folder to their sha256.
 
     Examples
     --------
@@ -68,6 +72,7 @@ class Card(BaseModel):
     counts: Counts | None = None
     elements: list[str] = Field(default_factory=list)
     atomic_references: dict[str, dict[str, float]] = Field(default_factory=dict)
+    remarks: list[str] = Field(default_factory=list)
     files: dict[str, str] = Field(default_factory=dict)
     provenance: Provenance | None = None
 

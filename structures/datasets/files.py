@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def read_ase(
     energy_key: str | None = None,
     forces_key: str | None = None,
     energy_unit: str = "eV",
-    force_unit: str = "eV/Å",
+    force_unit: str | None = None,
     level: str | None = None,
     name: str | None = None,
 ) -> Dataset:
@@ -57,7 +58,8 @@ def read_ase(
     energy_unit
         Unit of the energies; ASE's own readers give eV.
     force_unit
-        Unit of the forces.
+        Unit of the forces, after a minus where they are gradients (``"-Ha/bohr"``); by default that of the energies
+        by Å.
     level
         Level of theory of the labels, where the file does not say.
     name
@@ -77,27 +79,39 @@ def read_ase(
     """
     path = existing(source) if isinstance(source, str | Path) else None
     given = [] if isinstance(source, str | Path) else source
-    factors = energy_factor(energy_unit), force_factor(force_unit)
+    pushed = force_unit or f"{energy_unit}/Å"
+    factors = energy_factor(energy_unit), force_factor(pushed)
     title = name or (path.stem if path else "structures")
 
     def stream(audit: Audit) -> Iterator[Structures]:
         frames = _frames(path) if path else iter(given)
+        if factors != (1.0, 1.0):
+            audit.detected["energy"] = f"{energy_unit} (as given)"
+            audit.detected["forces"] = f"{pushed} ({'as given' if force_unit else 'that of the energies, by Å'})"
         for start, chunk in _chunks(frames):
             audit.rows_read += len(chunk)
-            kept = []
+            kept, numbers = [], []
             for number, frame in enumerate(chunk, start):
                 if frame.pbc.any():
                     audit.drop(f"frame {number}", "periodic: molaug holds molecules")
                 else:
                     kept.append(frame)
-            batch = from_ase(kept, energy_key=energy_key, forces_key=forces_key, level=level, origin=title)
+                    numbers.append(number)
+            batch = from_ase(
+                kept,
+                energy_key=energy_key,
+                forces_key=forces_key,
+                level=level,
+                origin=title,
+                note=partial(_note, audit, numbers),
+            )
             audit.keep(len(batch))
             yield _scaled(batch, *factors)
 
     return Dataset(card=_card(title, level, path), stream=stream, audit=Audit(source=str(path or "structures")))
 
 
-def read_sdf(path: str | Path, *, bonds: bool = True, name: str | None = None) -> Dataset:
+def read_sdf(path: str | Path, *, bonds: bool = True, energy_unit: str = "eV", name: str | None = None) -> Dataset:
     """Read an SDF, compressed or not.
 
     Parameters
@@ -106,25 +120,33 @@ def read_sdf(path: str | Path, *, bonds: bool = True, name: str | None = None) -
         The file; records with a 3D conformer must hold all hydrogens.
     bonds
         Take bonds from the file; otherwise they are perceived from the geometry.
+    energy_unit
+        Unit of the tags that are energies.
     name
         Name of the dataset; by default that of the file.
 
     Returns
     -------
     Dataset
-        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` (eV) and ``level`` are labels. Records
+        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` and ``level`` are labels. Records
         that RDKit cannot read are dropped with a reason.
 
     Raises
     ------
     FileNotFoundError
         If the file is missing.
+    ValueError
+        If the unit is unknown.
     """
     path = existing(path)
     title = name or path.name.split(".")[0]
+    factor = energy_factor(energy_unit)
 
     def stream(audit: Audit) -> Iterator[Structures]:
-        return assemble(_sdf_rows(path, bonds, audit), audit, origin=title)
+        if factor != 1.0:
+            audit.detected["energy"] = f"{energy_unit} (as given)"
+        for batch in assemble(_sdf_rows(path, bonds, audit), audit, origin=title):
+            yield _scaled(batch, factor, 1.0)
 
     return Dataset(card=_card(title, None, path), stream=stream, audit=Audit(source=str(path)))
 
@@ -183,6 +205,8 @@ def read_parquet(path: str | Path) -> Dataset:
     ------
     FileNotFoundError
         If there is no Parquet file.
+    ValueError
+        If the card names another unit of energies or forces than eV and eV/Å, which the columns are in.
     """
     path = existing(path)
     parquet_files(path)
@@ -195,6 +219,13 @@ def read_parquet(path: str | Path) -> Dataset:
             yield batch
 
     found = Card.from_yaml(card) if card.is_file() else _card(path.stem, None, path)
+    for column, unit in (("energy", "eV"), ("forces", "eV/Å")):
+        named = found.properties.get(column)
+        if named is not None and named.unit not in (unit, unit.replace("Å", "A")):
+            raise ValueError(
+                f"{card}: {column} in {named.unit!r}; the columns energy and forces of molaug's Parquet are in eV and "
+                "eV/Å. Convert them, or correct the card"
+            )
     return Dataset(card=found, stream=stream, audit=Audit(source=str(path)))
 
 
@@ -252,6 +283,10 @@ def _frames(path: Path) -> Iterator[Atoms]:
         yield from iread(path, index=":")
     except (UnknownFileTypeError, ValueError, KeyError, OSError, StopIteration) as error:
         raise ValueError(f"{path}: ASE cannot read it ({' '.join(str(error).split())[:200]})") from error
+
+
+def _note(audit: Audit, numbers: Sequence[int], k: int, text: str) -> None:
+    audit.note(f"frame {numbers[k]}", text)
 
 
 def _scaled(batch: Structures, energy: float, forces: float) -> Structures:

@@ -49,7 +49,8 @@ def read_md17(
     energy_unit
         Unit of the energies; by default told from their size.
     force_unit
-        Unit of the forces; by default told from the energies.
+        Unit of the forces, after a minus where they are gradients; by default told from the energies, and where that
+        proves nothing and ``energy_unit`` is given, that of the energies by Å.
     charge
         Total charge in e.
     multiplicity
@@ -89,7 +90,7 @@ def read_md17(
     if unit is None:
         raise ValueError(f"{path}: the unit of the energies cannot be told from their size; pass energy_unit=…")
     energy = energy * energy_factor(unit)
-    convention = None if forces is None else _forces(path, x, energy, forces, force_unit)
+    convention = None if forces is None else _forces(path, x, energy, forces, force_unit, energy_unit)
     card = Card(
         name=title,
         title=f"Frames of one molecule read from {path.name}",
@@ -125,12 +126,21 @@ def read_md17(
 
 
 def _forces(
-    path: Path, x: NDArray[np.float64], energy: NDArray[np.float64], f: NDArray[np.float64], unit: str | None
+    path: Path,
+    x: NDArray[np.float64],
+    energy: NDArray[np.float64],
+    f: NDArray[np.float64],
+    unit: str | None,
+    energy_unit: str | None,
 ) -> ForceConvention:
     if unit is not None:
         force_factor(unit)  # refuses unknown units
         return ForceConvention(sign=1, unit=unit, evidence="as given")
     found = detect_forces([(x, energy, f)])
+    if found is None and energy_unit is not None:
+        return ForceConvention(
+            sign=1, unit=f"{energy_unit}/Å", evidence="that of the energies, by Å; nothing proves it"
+        )
     if found is None:
         raise ValueError(f"{path}: the unit of the forces cannot be told; pass force_unit='kcal/mol/Å' or 'eV/Å'")
     return found

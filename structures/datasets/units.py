@@ -70,12 +70,13 @@ def force_factor(unit: str) -> float:
     Parameters
     ----------
     unit
-        An energy and a length unit (``"Ha/bohr"``, ``"kcal/mol/Å"``, ``"eV/A"``).
+        An energy and a length unit (``"Ha/bohr"``, ``"kcal/mol/Å"``, ``"eV/A"``), after a minus where the numbers are
+        gradients (``"-Ha/bohr"``).
 
     Returns
     -------
     float
-        In eV/Å.
+        In eV/Å; negative for gradients.
 
     Raises
     ------
@@ -87,6 +88,8 @@ def force_factor(unit: str) -> float:
     >>> round(force_factor("Ha/bohr"), 4)
     51.4221
     """
+    if unit.startswith("-"):
+        return -force_factor(unit[1:])
     energy, _, length = unit.rpartition("/")
     length = {"A": "Å", "Angstrom": "Å", "angstrom": "Å", "Bohr": "bohr"}.get(length, length)
     if length not in LENGTH_UNITS:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
+from molaug.structures.doors.ase_state import (
+    CHARGE_KEYS,
+    MULTIPLICITY_KEYS,
+    SPIN_KEYS,
+    charge_of,
+    multiplicity_of,
+    results_of,
+)
 from molaug.structures.schema import SCHEMA
 from molaug.structures.table import Structures
 
@@ -18,8 +29,6 @@ FORCES_KEYS = ("REF_forces", "forces")
 
 #: Columns that travel through ``Atoms.info`` under their own names.
 _INFO = ("smiles", "origin", "parent", "seed", "level", "reason")
-_CHARGE_KEYS = ("charge", "total_charge")
-_MULTIPLICITY_KEYS = ("multiplicity", "spin_multiplicity")
 
 
 def from_ase(
@@ -29,6 +38,7 @@ def from_ase(
     forces_key: str | None = None,
     level: str | None = None,
     origin: str | None = None,
+    note: Callable[[int, str], None] | None = None,
 ) -> Structures:
     """Convert ``ase.Atoms``; energies are taken to be in eV and forces in eV/Å, as ASE has them.
 
@@ -45,12 +55,16 @@ def from_ase(
         Level of theory of the labels, where ``info`` does not say.
     origin
         Name of the dataset, where ``info`` does not say.
+    note
+        Told the number of a frame and what of its charge, spin or results is not taken as it stands; by default
+        these are warnings.
 
     Returns
     -------
     Structures
-        One row for each. Without a charge in ``info`` the charge is 0; without a multiplicity it follows from the
-        initial magnetic moments or is the lowest possible one. Scalars and vectors in
+        One row for each. Without a charge in ``info`` it is the sum of the initial charges where that is an integer;
+        without a multiplicity or ``spin`` it follows from the initial magnetic moments or is the lowest possible
+        one. Results of a calculator are labels only where it computed this very frame. Scalars and vectors in
         ``info`` become further columns.
 
     Raises
@@ -71,26 +85,31 @@ def from_ase(
     extras: list[dict[str, Any]] = []
     reserved = {
         *SCHEMA.names,
-        *_CHARGE_KEYS,
-        *_MULTIPLICITY_KEYS,
+        *CHARGE_KEYS,
+        *MULTIPLICITY_KEYS,
+        *SPIN_KEYS,
         *ENERGY_KEYS,
         *FORCES_KEYS,
         energy_key,
         forces_key,
     }
+    told: Counter[str] = Counter()
     for number, frame in enumerate(frames):
+        say = partial(_tell, told, note, number)
         if frame.pbc.any():
             raise ValueError(
                 f"structure {number} is periodic (pbc={frame.pbc.tolist()}); molaug holds molecules. "
                 "Use Atoms.set_pbc(False) if the cell is only a box"
             )
-        charge = int(_first(frame.info, _CHARGE_KEYS, 0))
-        energy, forces = _energy(frame, energy_key, number), _forces(frame, forces_key, number)
+        charge = int(charge_of(frame, say))
+        told_all = _has(frame.info, energy_key, ENERGY_KEYS) and _has(frame.arrays, forces_key, FORCES_KEYS)
+        results = {} if told_all else results_of(frame, say)
+        energy, forces = _energy(frame, energy_key, number, results), _forces(frame, forces_key, number, results)
         labelled = energy is not None or forces is not None
         rows["numbers"].append(frame.numbers)
         rows["positions"].append(frame.positions)
         rows["charge"].append(charge)
-        rows["multiplicity"].append(_multiplicity(frame, charge))
+        rows["multiplicity"].append(int(multiplicity_of(frame, charge, say)))
         rows["energy"].append(energy)
         rows["forces"].append(forces)
         rows["level"].append(frame.info.get("level", level) if labelled else None)
@@ -105,6 +124,8 @@ def from_ase(
                 if k not in reserved and (isinstance(v, str | int | float | bool | np.generic) or _is_vector(v))
             }
         )
+    for text, count in told.items():
+        warnings.warn(f"{count} of {len(frames)} frames: {text}", stacklevel=2)
     names = sorted({name for extra in extras for name in extra})
     further = {name: [_plain(extra.get(name)) for extra in extras] for name in names}
     return Structures.from_arrays(**rows, extra=further)
@@ -154,35 +175,34 @@ def _first(info: dict[str, Any], keys: tuple[str, ...], default: Any) -> Any:
     return next((info[key] for key in keys if info.get(key) is not None), default)
 
 
-def _multiplicity(frame: Atoms, charge: int) -> int:
-    given = _first(frame.info, _MULTIPLICITY_KEYS, None)
-    if given is not None:
-        return int(given)
-    electrons = int(frame.numbers.sum()) - charge
-    unpaired = abs(round(float(frame.get_initial_magnetic_moments().sum())))
-    # moments that contradict the number of electrons are a leftover of another charge
-    return 1 + (unpaired if unpaired % 2 == electrons % 2 else electrons % 2)
+def _has(values: Mapping[str, Any], key: str | None, usual: tuple[str, ...]) -> bool:
+    return key is not None or any(values.get(k) is not None for k in usual)
 
 
-def _energy(frame: Atoms, key: str | None, number: int) -> float | None:
+def _tell(told: Counter[str], note: Callable[[int, str], None] | None, number: int, text: str) -> None:
+    if note is None:
+        told[text] += 1
+    else:
+        note(number, text)
+
+
+def _energy(frame: Atoms, key: str | None, number: int, results: Mapping[str, Any]) -> float | None:
     if key is not None:
         if key not in frame.info:
             raise KeyError(f"structure {number} has no energy {key!r}; info holds {_listed(frame.info)}")
         return float(frame.info[key])
     found = _first(frame.info, ENERGY_KEYS, None)
-    if found is None and frame.calc is not None:
-        found = getattr(frame.calc, "results", {}).get("energy")
+    found = results.get("energy") if found is None else found
     return None if found is None else float(found)
 
 
-def _forces(frame: Atoms, key: str | None, number: int) -> NDArray[np.float64] | None:
+def _forces(frame: Atoms, key: str | None, number: int, results: Mapping[str, Any]) -> NDArray[np.float64] | None:
     if key is not None:
         if key not in frame.arrays:
             raise KeyError(f"structure {number} has no forces {key!r}; arrays holds {_listed(frame.arrays)}")
         return np.asarray(frame.arrays[key], dtype=np.float64)
     found = next((frame.arrays[k] for k in FORCES_KEYS if k in frame.arrays), None)
-    if found is None and frame.calc is not None:
-        found = getattr(frame.calc, "results", {}).get("forces")
+    found = results.get("forces") if found is None else found
     return None if found is None else np.asarray(found, dtype=np.float64)
 
 

@@ -378,3 +378,11 @@ def test_force_field_geometries_differ_from_those_of_dft(qm9: Structures) -> Non
     # both are minima: far nearer to each other than a rattled copy, and yet another method
     assert 0 < hydrogen.wasserstein < 0.01
     assert hydrogen.js > 2 * hydrogen.js_by_chance
+
+
+def test_labels_of_two_levels_are_not_compared_and_that_is_said() -> None:
+    frame = molecule("H2O")
+    frame.info["energy"] = -76.0
+    sides = [Structures.from_ase([frame], level=level) for level in ("a", "b")]
+    assert "those of the base are of a, the new ones of b" in compare_distributions(*sides).text()
+    assert "not compared" not in compare_distributions(sides[0], sides[0]).text()

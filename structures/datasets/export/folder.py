@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from molaug.structures.chemistry import symbols
-from molaug.structures.datasets.card import Card, Counts, Provenance
+from molaug.structures.datasets.card import UNKNOWN_LEVEL, Card, Counts, Provenance
 from molaug.structures.datasets.dataset import Dataset, rebatch
 from molaug.structures.datasets.export.atomic import replacing
 from molaug.structures.hashing import key64
@@ -30,12 +32,14 @@ class _Census:
     without_smiles: int = 0
     numbers: set[int] = field(default_factory=set)
     levels: set[str] = field(default_factory=set)
+    unnamed: bool = False
     origins: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: Structures) -> None:
         self.structures += len(batch)
         self.numbers.update(np.unique(batch.numbers).tolist())
         self.levels.update(level for level in batch.column("level") if level is not None)
+        self.unnamed |= bool(without_level(batch).any())
         self.origins.update(origin if origin is not None else "unknown" for origin in batch.column("origin"))
         for smiles in batch.column("smiles"):
             if smiles is None:
@@ -61,7 +65,8 @@ def write_dataset(
     folder
         Where ``card.yaml`` and ``shards/`` are made.
     card
-        What the rows are; counts, elements, origins, checksums and, where it names none, the level are filled in.
+        What the rows are; counts, elements, origins, checksums and, where it names none, the level are filled in,
+        and ``unknown`` stands for labels without one.
     shard_size
         Rows a shard.
     overwrite
@@ -105,6 +110,24 @@ def write_dataset(
         whole = _completed(card, census, checksums)
         (temporary / "card.yaml").write_text(whole.to_yaml(), encoding="utf-8")
     return whole
+
+
+def without_level(batch: Structures) -> NDArray[np.bool_]:
+    """Tell the rows that have labels and name no level of theory.
+
+    Parameters
+    ----------
+    batch
+        Any rows.
+
+    Returns
+    -------
+    NDArray[np.bool_]
+        Shape (n,).
+    """
+    table = batch.table
+    labelled = pc.or_(pc.is_valid(table.column("energy")), pc.is_valid(table.column("forces")))
+    return np.asarray(pc.and_(labelled, pc.is_null(table.column("level"))), dtype=bool)
 
 
 def rows_of(source: Dataset | Structures | Iterable[Structures]) -> Iterable[Structures]:
@@ -157,10 +180,11 @@ def _check_levels(found: set[str], card: Card) -> None:
 
 def _completed(card: Card, census: _Census, checksums: dict[str, str]) -> Card:
     provenance = card.provenance or Provenance()
+    named = [level for level in card.levels if level != UNKNOWN_LEVEL] or sorted(census.levels)
     molecules = None if census.without_smiles and not census.molecules else len(census.molecules)
     return card.model_copy(
         update={
-            "levels": card.levels or sorted(census.levels),
+            "levels": [*named, *([UNKNOWN_LEVEL] if census.unnamed else [])],
             "counts": Counts(structures=census.structures, molecules=molecules),
             "elements": symbols(sorted(census.numbers)) if census.numbers else [],
             "files": checksums,

@@ -12,10 +12,10 @@ import numpy as np
 from ase import Atoms
 
 from molaug.structures.datasets.audit import Audit
-from molaug.structures.datasets.card import Card
+from molaug.structures.datasets.card import UNKNOWN_LEVEL, Card
 from molaug.structures.datasets.dataset import CHUNK, Dataset, rebatch
 from molaug.structures.datasets.export.atomic import replacing
-from molaug.structures.datasets.export.folder import rows_of, write_dataset
+from molaug.structures.datasets.export.folder import rows_of, without_level, write_dataset
 from molaug.structures.datasets.opening import open_dataset
 from molaug.structures.table import Structures
 
@@ -72,7 +72,7 @@ def export(
     forces_key
         Key of the forces in extxyz.
     level
-        Where rows are of several levels of theory, the one to write.
+        Where rows are of several levels of theory, the one to write; labels that name none are left out then.
     overwrite
         Replace a file that exists.
 
@@ -156,9 +156,14 @@ def _living(batches: Iterable[Structures], level: str | None, audit: Audit) -> I
             other = np.array([found not in (None, level) for found in levels], dtype=bool) & keep
             for key in batch.filter(other).ids:
                 audit.drop(key, f"labelled at another level than {level}")
-            keep = keep & ~other
+            unnamed = without_level(batch) & keep
+            for key in batch.filter(unnamed).ids:
+                audit.drop(key, "labelled at no level of theory that is named")
+            keep = keep & ~other & ~unnamed
         kept = batch if keep.all() else batch.filter(keep)
         seen.update(found for found in kept.column("level") if found is not None)
+        if without_level(kept).any():
+            seen.add(UNKNOWN_LEVEL)
         if len(seen) > 1:
             raise ValueError(
                 f"rows are labelled at several levels of theory: {', '.join(sorted(seen))}; one key cannot hold them. "

@@ -124,3 +124,13 @@ def test_something_must_be_asked_for(rows: Structures) -> None:
         next(score(rows))
     with pytest.raises(ValueError, match="did you mean 'potential'"):
         next(score(rows, model="potenial"))
+
+
+def test_labels_of_another_level_than_the_model_learned_are_pointed_out() -> None:
+    rows = Structures.from_arrays([[1, 1]] * 2, [[[0, 0, 0], [0, 0, 0.74]]] * 2, energy=[-31.0, -31.1])
+    rows = rows.with_columns({"level": ["B3LYP/def2", None], "predicted_energy": [-31.0] * 2, "uncertainty": [0.1] * 2})
+    summary = ScoreSummary(level="b3lyp/def2")
+    list(summary.watched([rows]))
+    text = summary.text()
+    assert "against 1 labels (level unknown): MAE 100 meV\n  the model learned b3lyp/def2: what" in text
+    assert text.count("the model learned") == 1

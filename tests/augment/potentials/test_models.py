@@ -165,6 +165,13 @@ def test_calculators_are_members_as_objects_too_and_fail_row_by_row() -> None:
     assert np.isfinite(energy).tolist() == np.isfinite(sigma).tolist() == [True, False]
 
 
+def test_two_methods_of_one_class_are_two_levels_of_a_committee() -> None:
+    methods = ({"method": method, "verbosity": 0} for method in ("GFN1-xTB", "GFN2-xTB"))
+    members = [{"calculator": "tblite.ase:TBLite", "options": options} for options in methods]
+    with pytest.raises(ValueError, match=r"2 levels of theory: tblite.ase:TBLite\(method=GFN1-xTB\), "):
+        Committee(members=members)(rattled(2))
+
+
 @pytest.mark.parametrize("members", [["gfn2-xtb"], "gfn2-xtb", []])
 def test_one_member_is_no_committee(members: object) -> None:
     with pytest.raises(ValueError, match="expected a list of at least two"):

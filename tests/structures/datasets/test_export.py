@@ -90,6 +90,18 @@ def test_levels_never_mix_silently(tmp_path):
     assert (audit.rows_kept, audit.n_dropped) == (40, 40)
 
 
+def test_labels_that_name_no_level_do_not_mix_with_those_that_do(tmp_path):
+    rows = Structures.from_arrays([[2]] * 3, [[[0, 0, k]] for k in range(3)], energy=[-1.0, -2.0, None])
+    rows = rows.with_columns({"level": ["a", None, None]})
+    with pytest.raises(ValueError, match="several levels of theory: a, unknown"):
+        export(rows, tmp_path / "x.extxyz")
+    audit = export(rows, tmp_path / "x.extxyz", level="a")
+    assert audit.dropped["labelled at no level of theory that is named"].count == 1
+    assert open_dataset(tmp_path / "x.extxyz").read().column("level") == ["a", None]  # the last has no label
+    assert write_dataset(rows, tmp_path / "set", Card(name="x")).levels == ["a", "unknown"]
+    assert write_dataset(rows.take([2]), tmp_path / "bare", Card(name="x")).levels == []
+
+
 def test_nothing_is_replaced_or_left_half_written(tmp_path):
     write_dataset(BATCH, tmp_path / "out", Card(name="x"))
     with pytest.raises(FileExistsError, match="overwrite=True"):

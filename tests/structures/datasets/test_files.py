@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from ase.build import molecule
 from ase.io import write
-from ase.units import Hartree
+from ase.units import Bohr, Hartree
 
-from molaug.structures.datasets import open_dataset
+from molaug.structures import Structures
+from molaug.structures.datasets import Card, Property, export, open_dataset, write_dataset
 
 
 def test_extxyz_with_the_keys_of_mace(tmp_path):
@@ -47,6 +48,61 @@ def test_energies_in_other_units_are_converted(data):
     assert row.energy == pytest.approx(-40.480429212044 * Hartree)
     with pytest.raises(ValueError, match="unknown energy unit 'Rydberg'"):
         open_dataset(path, energy_unit="Rydberg")
+
+
+def in_hartree(tmp_path: Path, length: float) -> Path:
+    """Water in extxyz, energy in Ha and forces in Ha by a length in Å, of 1 eV and 1 eV/Å."""
+    water = molecule("H2O")
+    water.info["REF_energy"] = 1 / Hartree
+    water.arrays["REF_forces"] = np.full((3, 3), length / Hartree)
+    write(tmp_path / "water.extxyz", water)
+    return tmp_path / "water.extxyz"
+
+
+@pytest.mark.parametrize(
+    ("length", "options", "told"),
+    [
+        (1.0, {"energy_unit": "Ha"}, "Ha/Å (that of the energies, by Å)"),
+        (Bohr, {"energy_unit": "Ha", "force_unit": "Ha/bohr"}, "Ha/bohr (as given)"),
+        (-Bohr, {"energy_unit": "Ha", "force_unit": "-Ha/bohr"}, "-Ha/bohr (as given)"),
+    ],
+)
+def test_forces_are_converted_with_the_energies(length, options, told, tmp_path):
+    dataset = open_dataset(in_hartree(tmp_path, length), **options)
+    row = dataset.read()[0]
+    assert row.energy == pytest.approx(1.0, abs=1e-6)
+    assert np.allclose(row.forces, 1.0, atol=1e-6)
+    assert dataset.audit.detected == {"energy": "Ha (as given)", "forces": told}
+
+
+def test_a_force_unit_alone_leaves_the_energies(tmp_path):
+    row = open_dataset(in_hartree(tmp_path, 1.0), force_unit="Ha/Å").read()[0]
+    assert row.energy == pytest.approx(1 / Hartree, abs=1e-6)
+    assert np.allclose(row.forces, 1.0, atol=1e-6)
+
+
+def test_energies_of_an_sdf_are_converted(tmp_path):
+    rows = Structures.from_arrays([[8, 1, 1]], [molecule("H2O").positions], smiles=["O"], energy=[-76.4])
+    export(rows, tmp_path / "water.sdf")
+    assert open_dataset(tmp_path / "water.sdf", energy_unit="Ha").read()[0].energy == pytest.approx(-76.4 * Hartree)
+
+
+def test_frames_whose_forces_prove_nothing_take_the_unit_of_the_energies(tmp_path):
+    z, x = np.array([8, 1, 1]), molecule("H2O").positions[None]
+    arrays = {"z": z, "R": x, "E": np.array([[-76.4]]), "F": np.full((1, 3, 3), 0.1)}
+    np.savez(tmp_path / "one.npz", **arrays)
+    with pytest.raises(ValueError, match="pass force_unit"):
+        open_dataset(tmp_path / "one.npz")
+    dataset = open_dataset(tmp_path / "one.npz", energy_unit="Ha")
+    assert np.allclose(dataset.read()[0].forces, 0.1 * Hartree)
+    assert "nothing proves it" in dataset.audit.detected["forces"]
+
+
+def test_a_card_of_another_unit_than_the_columns_is_refused(tmp_path):
+    rows = Structures.from_arrays([[1]], [[[0, 0, 0]]], energy=[-0.5])
+    write_dataset(rows, tmp_path / "set", Card(name="set", properties={"energy": Property(unit="Ha")}))
+    with pytest.raises(ValueError, match="energy in 'Ha'; the columns energy and forces"):
+        open_dataset(tmp_path / "set")
 
 
 def test_smiles_lists_become_bare_graphs(tmp_path):
