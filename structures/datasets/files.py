@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,18 @@ from ase import Atoms
 from ase.io import iread
 from ase.io.formats import UnknownFileTypeError
 from rdkit import Chem
-from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry import canonical, parse
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.card import Card, Property
 from molaug.structures.datasets.dataset import CHUNK, Dataset
-from molaug.structures.datasets.graphs import settle_graph
 from molaug.structures.datasets.locate import existing, open_text, suffix_of
 from molaug.structures.datasets.rows import Row, assemble
+from molaug.structures.datasets.sdf import sdf_rows
 from molaug.structures.datasets.units import energy_factor, force_factor
-from molaug.structures.doors.ase_atoms import ENERGY_KEYS, from_ase
+from molaug.structures.doors.ase_atoms import from_ase
 from molaug.structures.doors.parquet import iter_parquet, parquet_files
 from molaug.structures.table import Structures
-
-#: Tags of an SDF that are labels or provenance; other numeric tags become further columns.
-_TAGS = (*ENERGY_KEYS, "level", "origin", "parent", "seed", "multiplicity")
 
 
 def read_ase(
@@ -128,8 +123,8 @@ def read_sdf(path: str | Path, *, bonds: bool = True, energy_unit: str = "eV", n
     Returns
     -------
     Dataset
-        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` and ``level`` are labels. Records
-        that RDKit cannot read are dropped with a reason.
+        Tags are further columns, each of one type; the tags ``REF_energy`` or ``energy`` and ``level`` are
+        labels. Records that RDKit cannot read are dropped with a reason.
 
     Raises
     ------
@@ -145,7 +140,7 @@ def read_sdf(path: str | Path, *, bonds: bool = True, energy_unit: str = "eV", n
     def stream(audit: Audit) -> Iterator[Structures]:
         if factor != 1.0:
             audit.detected["energy"] = f"{energy_unit} (as given)"
-        for batch in assemble(_sdf_rows(path, bonds, audit), audit, origin=title):
+        for batch in assemble(sdf_rows(path, bonds, audit), audit, origin=title):
             yield _scaled(batch, factor, 1.0)
 
     return Dataset(card=_card(title, None, path), stream=stream, audit=Audit(source=str(path)))
@@ -296,57 +291,6 @@ def _scaled(batch: Structures, energy: float, forces: float) -> Structures:
     return batch.with_columns({"energy": pc.multiply(batch.table.column("energy"), energy), "forces": pushed})
 
 
-def _sdf_rows(path: Path, bonds: bool, audit: Audit) -> Iterator[Row]:
-    opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115 -- next line
-    with opened as handle, BlockLogs():
-        mols: Iterable[Any] = Chem.ForwardSDMolSupplier(handle, removeHs=False, sanitize=bonds)
-        for number, mol in enumerate(mols):
-            audit.rows_read += 1
-            name = f"record {number}"
-            if mol is None:
-                audit.drop(name, "unreadable: RDKit cannot read the record")
-                continue
-            three_d = bool(mol.GetNumConformers()) and mol.GetConformer().Is3D()
-            if three_d and bonds and any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
-                audit.drop(name, "implicit hydrogens on a conformer")
-                continue
-            yield _sdf_row(mol if three_d else _canonically_ordered(mol), name, three_d, bonds, audit)
-
-
-def _sdf_row(mol: Chem.Mol, name: str, three_d: bool, bonds: bool, audit: Audit) -> Row:
-    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.uint8)
-    x = mol.GetConformer().GetPositions() if three_d else None
-    tags = mol.GetPropsAsDict(autoConvertStrings=True)
-    energy = next((float(tags[key]) for key in ENERGY_KEYS if isinstance(tags.get(key), int | float)), None)
-    extra = {key: value for key, value in tags.items() if isinstance(value, int | float) and key not in _TAGS}
-    m = 1 + int(z.sum(dtype=np.int64)) % 2
-    if x is not None and not bonds:
-        smiles = settle_graph([], z, x, name, audit, multiplicity=m)
-        charge = 0
-    else:
-        smiles = canonical(mol)
-        charge = Chem.GetFormalCharge(mol)
-        m = 1 + sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
-    return Row(
-        name=name,
-        numbers=z,
-        positions=x,
-        charge=charge,
-        multiplicity=int(tags.get("multiplicity", m)),
-        smiles=smiles,
-        energy=energy,
-        level=str(tags["level"]) if "level" in tags else None,
-        extra=extra,
-    )
-
-
-def _canonically_ordered(mol: Chem.Mol) -> Chem.Mol:
-    ordered = Chem.AddHs(parse(canonical(mol)))
-    for key, value in mol.GetPropsAsDict().items():
-        ordered.SetProp(key, str(value))
-    return ordered
-
-
 def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[Row]:
     for name, text in _smiles(path, columns):
         audit.rows_read += 1
@@ -368,18 +312,28 @@ def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iter
 
 def _smiles(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     with open_text(path) as handle:
-        if suffix_of(path) != ".csv":
+        if suffix_of(path) not in (".csv", ".tsv"):
             for number, line in enumerate(handle, 1):
                 words = line.split()
                 if words:
                     yield f"line {number}", words[0]
             return
-        table = csv.DictReader(handle)
+        first = handle.readline()
+        table = csv.DictReader(chain([first], handle), delimiter=_delimiter(first))
         names = list(table.fieldnames or [])
         if columns is None:
             columns = [name for name in names if name.strip().lower() == "smiles"][:1]
+        if not columns and any(parse(name.strip()) is not None for name in names if name.strip()):
+            raise ValueError(
+                f"{path}: no header, the first line reads {first.strip()!r}; put a line above it "
+                "that names the columns, for instance smiles"
+            )
         if not columns or any(column not in names for column in columns):
             raise KeyError(f"{path}: SMILES columns {columns}; pass columns=… of {', '.join(map(repr, names))}")
         for number, row in enumerate(table, 2):
             for column in columns:
-                yield f"line {number} {column}", row[column]
+                yield f"line {number} {column}", row[column] or ""
+
+
+def _delimiter(header: str) -> str:
+    return max((",", "\t", ";"), key=header.count)
