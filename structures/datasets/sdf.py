@@ -14,6 +14,7 @@ from molaug.structures.chemistry import canonical, parse
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.graphs import settle_graph
 from molaug.structures.datasets.locate import open_text
+from molaug.structures.datasets.planar import has_geometry
 from molaug.structures.datasets.rows import Row
 from molaug.structures.doors.ase_atoms import ENERGY_KEYS
 from molaug.structures.schema import SCHEMA
@@ -119,6 +120,8 @@ def tags_of(text: str) -> tuple[dict[str, str], int]:
 
 
 def _value(text: str) -> int | float | str:
+    if text.isdigit() and len(text) > 18:
+        return text  # such as seeds of 64 bits
     for kind in (int, float):
         try:
             return kind(text)
@@ -146,15 +149,9 @@ def _row(text: str, name: str, bonds: bool, kinds: dict[str, type], energy_key: 
     if nameless:
         audit.note(name, "a tag whose header has no name in brackets is left out")
     full = not any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
-    three_d = bool(mol.GetNumConformers()) and mol.GetConformer().Is3D()
-    if (
-        not three_d
-        and mol.GetNumConformers()
-        and any(float(value or 0) for value in mol.GetConformer().GetPositions().ravel())
-    ):
-        three_d = bonds and full and _planar_geometry(mol)
-        if not three_d:
-            audit.note(name, "coordinates are a depiction and not used")
+    three_d = has_geometry(mol)
+    if not three_d and mol.GetNumConformers() and mol.GetConformer().GetPositions().any():
+        audit.note(name, "coordinates are a depiction and not used")
     if three_d and bonds and not full:
         audit.drop(name, "implicit hydrogens on a conformer")
         return None
@@ -195,17 +192,4 @@ def _row(text: str, name: str, bonds: bool, kinds: dict[str, type], energy_key: 
         energy=energy,
         level=tags.get("level") or None,
         extra=extra,
-    )
-
-
-def _planar_geometry(mol: Chem.Mol) -> bool:
-    """Tell a planar geometry, whose bonds to hydrogen are short, from a depiction with bonds of one length."""
-    x = mol.GetConformer().GetPositions()
-    lengths = [(b, float(np.linalg.norm(x[b.GetBeginAtomIdx()] - x[b.GetEndAtomIdx()]))) for b in mol.GetBonds()]
-    table = Chem.GetPeriodicTable()
-    return bool(lengths) and all(
-        0.75
-        < r / (table.GetRcovalent(b.GetBeginAtom().GetAtomicNum()) + table.GetRcovalent(b.GetEndAtom().GetAtomicNum()))
-        < 1.3
-        for b, r in lengths
     )
