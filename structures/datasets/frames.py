@@ -97,6 +97,7 @@ def _blocks(path: Path) -> Iterator[list[str] | str]:
     """Yield the lines of each frame, or why there is none."""
     with open_text(path) as handle:
         line = handle.readline()
+        fault = ""
         while line:
             if not line.strip():
                 line = handle.readline()
@@ -107,6 +108,10 @@ def _blocks(path: Path) -> Iterator[list[str] | str]:
                 continue
             count = int(line)
             block = [line, handle.readline()]
+            if fault and _is_count(block[1]):  # the first was what is left of the damaged frame
+                line = block[1]
+                fault = ""
+                continue
             line = handle.readline()
             while len(block) < count + 2 and line.strip() and not _is_count(line):
                 block.append(line)
