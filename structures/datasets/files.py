@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.units import Hartree
 from rdkit import Chem
 
@@ -278,7 +279,7 @@ class _OneKey:
         self.given, self.source, self.seen = given, source, set[str]()
 
     def only(self, frame: Atoms) -> Atoms:
-        results = getattr(frame.calc, "results", {}) if frame.calc is not None else {}
+        results = _read_results(frame)
         keys = {key for key in ENERGY_KEYS if key in frame.info} | ({"energy"} if "energy" in results else set())
         if self.given is None and keys:
             self.seen = (self.seen & keys) or (self.seen or keys)
@@ -288,6 +289,11 @@ class _OneKey:
                     "two levels of theory; pass energy_key=… and leave out the others"
                 )
         return frame
+
+
+def _read_results(frame: Atoms) -> dict[str, Any]:
+    """Return what a file reader attached; a live calculator's results are looked at elsewhere."""
+    return dict(frame.calc.results) if isinstance(frame.calc, SinglePointCalculator) else {}
 
 
 def _fault(frame: Atoms, audit: Audit, label: str, forces_key: str | None) -> str:
@@ -301,7 +307,7 @@ def _fault(frame: Atoms, audit: Audit, label: str, forces_key: str | None) -> st
         value = frame.info.get(key)
         if value is not None and not (np.asarray(value).dtype.kind in "iuf" and np.isfinite(value).all()):
             return f"{key} that is no finite number"
-    results = dict(getattr(frame.calc, "results", {})) if frame.calc is not None else {}
+    results = _read_results(frame)
     for key, value in results.items():
         if key in ("energy", "forces"):
             if not np.isfinite(np.asarray(value, dtype=float)).all():
