@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
-from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -75,7 +74,7 @@ def open_text(path: Path) -> TextIO:
     TextIO
         To be closed by the caller.
     """
-    opener: Callable[..., Any] = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
     with opener(path, "rb") as handle:
         start = handle.read(3)
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

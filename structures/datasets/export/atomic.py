@@ -32,7 +32,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     if path.exists() and not overwrite:
         raise FileExistsError(
-            f"{path} exists; pass --overwrite (in Python overwrite=True) to replace it, or choose another path"
+            f"{path} exists; pass --overwrite (overwrite=True) to replace it, or choose another path"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
