@@ -25,6 +25,7 @@ from molaug.structures import Structures
 from molaug.structures.chemistry import as_drawn, perceive
 from molaug.structures.chemistry.connectivity import reach
 from molaug.structures.datasets.locate import existing, open_text, suffix_of
+from molaug.structures.datasets.planar import has_geometry
 from molaug.structures.doors.parquet import parquet_files
 
 #: Why a sample is no molecule at all; other kinds of reasons are :data:`molaug.structures.chemistry.STRICT_KINDS`.
@@ -238,7 +239,7 @@ def _of_sdf(path: Path) -> Iterator[Entry]:
 
 
 def _of_record(mol: Chem.Mol) -> Entry:
-    if not (mol.GetNumConformers() and mol.GetConformer().Is3D()):
+    if not has_geometry(mol):
         return mol, None
     numbers = np.array([mol.GetAtomWithIdx(k).GetAtomicNum() for k in range(mol.GetNumAtoms())], dtype=np.uint8)
     if (numbers == 1).any():

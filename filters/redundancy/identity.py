@@ -43,6 +43,10 @@ def identities(batch: Structures, kind: Kind) -> tuple[NDArray[np.uint64], NDArr
         offsets, numbers = batch.offsets, batch.numbers
         for row in np.flatnonzero(~named).tolist():
             keys[row] = key64(f"formula {formula(numbers[offsets[row] : offsets[row + 1]])}")
+        # a bare graph that cannot be read has nothing but its text to be known by
+        for row in np.flatnonzero(~named & ~batch.has_geometry).tolist():
+            if smiles[row] is not None:
+                keys[row], named[row] = key64(f"text {smiles[row]}"), True
     return keys, named
 
 

@@ -358,7 +358,7 @@ def _chunks(molecules: Iterable[str | Structures]) -> Iterator[list[str | None]]
 
 def _keys_of(smiles: list[str | None], kinds: tuple[Kind, ...]) -> tuple[list[NDArray[np.uint64]], int]:
     found = [names(text, kinds) for text in dict.fromkeys(smiles) if text is not None]
-    unread = sum(text is None or all(name is None for name in names(text, kinds)) for text in smiles)
+    unread = sum(text is None or any(name is None for name in names(text, kinds)) for text in smiles)
     columns = zip(*found, strict=True) if found else [()] * len(kinds)
     return [_union([keys64([name for name in column if name is not None])]) for column in columns], unread
 

@@ -21,6 +21,9 @@ Kind = Literal["flat", "isomeric", "inchikey", "skeleton"]
 #: All kinds of names, in the order in which they are stored.
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+#: Before the SMILES that stands in for an InChIKey that cannot be made; no InChIKey has a space.
+WITHOUT_INCHIKEY = "SMILES "
+
 #: A SMILES is written and read at most this often before it counts as canonical.
 _ROUNDS = 5
 
@@ -38,7 +41,8 @@ def name(smiles: str, kind: Kind = "flat") -> str | None:
     Returns
     -------
     str or None
-        None where RDKit cannot read the SMILES or InChI cannot name it.
+        None where RDKit cannot read the SMILES. Where InChI cannot name a molecule (dative bonds), its SMILES takes the
+        place of the InChIKey, after :data:`WITHOUT_INCHIKEY`.
 
     Examples
     --------
@@ -104,18 +108,20 @@ def molecule_keys(smiles: Sequence[str | None], kind: Kind = "flat") -> tuple[ND
 
 
 def _name(mol: Chem.Mol, smiles: str, kind: Kind) -> str | None:
+    text: str | None
     with BlockLogs():
         if kind in ("inchikey", "skeleton"):
             key: str = Chem.MolToInchiKey(mol)
-            if not key:
-                return None
+            if not key:  # dative bonds and much else that InChI does not know: equal SMILES are equal molecules
+                text = _name(mol, smiles, "isomeric" if kind == "inchikey" else "flat")
+                return None if text is None else f"{WITHOUT_INCHIKEY}{text}"
             # the last letter counts added or removed protons: without it acetate would be acetic acid
             return key if kind == "inchikey" else f"{key[:14]}-{key[-1]}"
         isomeric = kind == "isomeric"
         # written and read until it stays the same, as in molaug.structures.chemistry.canonical, but without its search
         # for explicit hydrogens; a text that is canonical as given is done after one round
         for _ in range(_ROUNDS):
-            text: str = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
+            text = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
             if text == smiles:
                 break
             again = parse(text)

@@ -11,6 +11,7 @@ from molaug.filters.distances import finite
 from molaug.filters.redundancy.descriptor import Neighbours, describe
 from molaug.filters.redundancy.geometry import Nearest, Shape
 from molaug.filters.redundancy.identity import identities
+from molaug.filters.redundancy.keys import WITHOUT_INCHIKEY, name
 from molaug.filters.redundancy.shapes import Place, Shapes, place_of
 from molaug.structures import Structures
 
@@ -97,16 +98,24 @@ class Review:
             relative = self._geometry[row] and (parent == key or self._displaced[row])
             if not relative or limits.known_molecules == "reject":
                 self.score[row] = 0.0
-                return f"known molecule ({where})"
+                return f"known molecule ({where}{self._by(row)})"
         count = self._judge.ledger.accepted(key) + self._kept.get(key, 0)
         if not self._geometry[row]:
             if self._named[row] and count:
                 self.score[row] = 0.0
-                return f"second occurrence of {self._smiles[row]}"
+                return f"second occurrence of {self._smiles[row]}{self._by(row)}"
             return None
         if limits.max_per_molecule is not None and self._named[row] and count >= limits.max_per_molecule:
             return f"{count} rows of this molecule were added already; at most {limits.max_per_molecule}"
         return None
+
+    def _by(self, row: int) -> str:
+        """Say by which name a row was known where it is not the one that is asked for."""
+        text = self._smiles[row]
+        if self._limits.kind not in ("inchikey", "skeleton") or text is None:
+            return ""
+        found = name(text, self._limits.kind)
+        return "; by SMILES, as it has no InChIKey" if found is None or found.startswith(WITHOUT_INCHIKEY) else ""
 
     def _shape(self, row: int, key: int) -> str | None:
         if not self._geometry[row]:
@@ -168,8 +177,8 @@ class Review:
         distance, ids = self._judge.nearest(vectors)
         own, index = self._described.nearest(vectors)
         close: list[str | None] = []
-        for d, name, d_own, k in zip(distance.tolist(), ids, own.tolist(), index.tolist(), strict=True):
-            least, of = (d_own, self._described_ids[k]) if d_own < d else (d, name)
+        for d, known, d_own, k in zip(distance.tolist(), ids, own.tolist(), index.tolist(), strict=True):
+            least, of = (d_own, self._described_ids[k]) if d_own < d else (d, known)
             close.append(_close(least, of, limit) if least <= limit else None)
         return close, vectors, there
 

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import csv
-import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-import ase.db
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from ase import Atoms
-from ase.io import iread
-from ase.io.formats import UnknownFileTypeError
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.units import Hartree
 from rdkit import Chem
-from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry import canonical, parse
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.card import Card, Property
 from molaug.structures.datasets.dataset import CHUNK, Dataset
-from molaug.structures.datasets.graphs import settle_graph
+from molaug.structures.datasets.frames import frames_of
 from molaug.structures.datasets.locate import existing, open_text, suffix_of
 from molaug.structures.datasets.rows import Row, assemble
+from molaug.structures.datasets.sdf import sdf_rows
 from molaug.structures.datasets.units import energy_factor, force_factor
-from molaug.structures.doors.ase_atoms import ENERGY_KEYS, from_ase
+from molaug.structures.doors.ase_atoms import ENERGY_KEYS, FORCES_KEYS, from_ase
 from molaug.structures.doors.parquet import iter_parquet, parquet_files
 from molaug.structures.table import Structures
 
-#: Tags of an SDF that are labels or provenance; other numeric tags become further columns.
-_TAGS = (*ENERGY_KEYS, "level", "origin", "parent", "seed", "multiplicity")
+#: Arrays of atoms that are read, or from which charge and multiplicity are.
+_TAKEN = ("numbers", "positions", "initial_charges", "initial_magmoms")
+_FORCES = ": pass forces_key= if these are the forces"
 
 
 def read_ase(
@@ -84,29 +84,27 @@ def read_ase(
     title = name or (path.stem if path else "structures")
 
     def stream(audit: Audit) -> Iterator[Structures]:
-        frames = _frames(path) if path else iter(given)
+        hartree = 1.0 if energy_unit != "eV" else Hartree
+        frames = frames_of(path, audit, hartree=hartree) if path else _named(given, audit)
+        keys = _OneKey(energy_key, title)
         if factors != (1.0, 1.0):
             audit.detected["energy"] = f"{energy_unit} (as given)"
             audit.detected["forces"] = f"{pushed} ({'as given' if force_unit else 'that of the energies, by Å'})"
-        for start, chunk in _chunks(frames):
-            audit.rows_read += len(chunk)
-            kept, numbers = [], []
-            for number, frame in enumerate(chunk, start):
-                if frame.pbc.any():
-                    audit.drop(f"frame {number}", "periodic: molaug holds molecules")
+        options = {"energy_key": energy_key, "forces_key": forces_key, "level": level, "origin": title}
+        while chunk := list(islice(frames, CHUNK)):
+            sound = []
+            for label, frame in chunk:
+                fault = _fault(frame, audit, label, forces_key)
+                if fault:
+                    audit.drop(label, fault)
                 else:
-                    kept.append(frame)
-                    numbers.append(number)
-            batch = from_ase(
-                kept,
-                energy_key=energy_key,
-                forces_key=forces_key,
-                level=level,
-                origin=title,
-                note=partial(_note, audit, numbers),
-            )
+                    sound.append((label, keys.only(frame)))
+            batch = _converted(sound, audit, options)
             audit.keep(len(batch))
-            yield _scaled(batch, *factors)
+            if len(batch):
+                yield _scaled(batch, *factors)
+        if path and not audit.rows_kept:
+            raise ValueError(f"{path}: {_nothing(audit)}")
 
     return Dataset(card=_card(title, level, path), stream=stream, audit=Audit(source=str(path or "structures")))
 
@@ -128,8 +126,8 @@ def read_sdf(path: str | Path, *, bonds: bool = True, energy_unit: str = "eV", n
     Returns
     -------
     Dataset
-        Numeric tags are further columns; the tags ``REF_energy`` or ``energy`` and ``level`` are labels. Records
-        that RDKit cannot read are dropped with a reason.
+        Tags are further columns, each of one type; the tags ``REF_energy`` or ``energy`` and ``level`` are
+        labels. Records that RDKit cannot read are dropped with a reason.
 
     Raises
     ------
@@ -145,7 +143,7 @@ def read_sdf(path: str | Path, *, bonds: bool = True, energy_unit: str = "eV", n
     def stream(audit: Audit) -> Iterator[Structures]:
         if factor != 1.0:
             audit.detected["energy"] = f"{energy_unit} (as given)"
-        for batch in assemble(_sdf_rows(path, bonds, audit), audit, origin=title):
+        for batch in assemble(sdf_rows(path, bonds, audit), audit, origin=title):
             yield _scaled(batch, factor, 1.0)
 
     return Dataset(card=_card(title, None, path), stream=stream, audit=Audit(source=str(path)))
@@ -263,30 +261,94 @@ def _card(name: str, level: str | None, path: Path | None) -> Card:
     )
 
 
-def _chunks(items: Iterable[Any]) -> Iterator[tuple[int, list[Any]]]:
-    iterator = iter(items)
-    start = 0
-    while chunk := list(islice(iterator, CHUNK)):
-        yield start, chunk
-        start += len(chunk)
+def _named(frames: Iterable[Atoms], audit: Audit) -> Iterator[tuple[str, Atoms]]:
+    for number, frame in enumerate(frames):
+        audit.rows_read += 1
+        yield f"frame {number}", frame
 
 
-def _frames(path: Path) -> Iterator[Atoms]:
-    if path.suffix.lower() == ".db":
-        with ase.db.connect(path) as database:
-            for row in database.select():
-                frame = row.toatoms()
-                frame.info.update({**row.key_value_pairs, **row.data})
-                yield frame
-        return
+def _nothing(audit: Audit) -> str:
+    reasons = "; ".join(f"{tally.count} {reason}" for reason, tally in audit.dropped.items())
+    return f"none of {audit.rows_read} rows can be used" + (f" ({reasons})" if reasons else "")
+
+
+class _OneKey:
+    """Energies of a file come from one key: levels of theory are not mixed frame by frame."""
+
+    def __init__(self, given: str | None, source: str) -> None:
+        self.given, self.source, self.seen = given, source, set[str]()
+
+    def only(self, frame: Atoms) -> Atoms:
+        results = _read_results(frame)
+        keys = {key for key in ENERGY_KEYS if key in frame.info} | ({"energy"} if "energy" in results else set())
+        if self.given is None and keys:
+            self.seen = (self.seen & keys) or (self.seen or keys)
+            if not self.seen & keys:
+                raise ValueError(
+                    f"{self.source}: some frames have their energy under REF_energy, others under energy, which may be "
+                    "two levels of theory; pass energy_key=… and leave out the others"
+                )
+        return frame
+
+
+def _read_results(frame: Atoms) -> dict[str, Any]:
+    """Return what a file reader attached; a live calculator's results are looked at elsewhere."""
+    return dict(frame.calc.results) if isinstance(frame.calc, SinglePointCalculator) else {}
+
+
+def _fault(frame: Atoms, audit: Audit, label: str, forces_key: str | None) -> str:
+    if frame.pbc.any():
+        return "periodic: molaug holds molecules"
+    if not len(frame) or frame.numbers.min() < 1 or frame.numbers.max() > 118:
+        return "no atoms, dummy atoms or atomic numbers above 118"
+    if not np.isfinite(frame.positions).all():
+        return "positions that are not finite"
+    for key in (*ENERGY_KEYS, "energy"):
+        value = frame.info.get(key)
+        if value is not None and not (np.asarray(value).dtype.kind in "iuf" and np.isfinite(value).all()):
+            return f"{key} that is no finite number"
+    results = _read_results(frame)
+    for key, value in results.items():
+        if key in ("energy", "forces"):
+            if not np.isfinite(np.asarray(value, dtype=float)).all():
+                return f"{key} that are not finite"
+        elif value is not None:
+            audit.note(label, f"result {key!r} of a calculator is not taken")
+    for key, values in frame.arrays.items():
+        if key in (*FORCES_KEYS, forces_key):
+            if values.shape != (len(frame), 3) or values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+                return f"{key} that are no finite vectors"
+        elif key not in _TAKEN:
+            audit.note(label, f"per-atom array {key!r} is not taken" + (_FORCES if "force" in key.lower() else ""))
+    if not (set(ENERGY_KEYS) & set(frame.info) or "energy" in results):
+        for key in frame.info:
+            if "energy" in str(key).lower():
+                audit.note(label, f"energy key {key!r} is a column, no label: pass energy_key={key} if it is one")
+    return ""
+
+
+def _converted(frames: list[tuple[str, Atoms]], audit: Audit, options: dict[str, Any]) -> Structures:
+    labels, atoms = [label for label, _ in frames], [frame for _, frame in frames]
     try:
-        yield from iread(path, index=":")
-    except (UnknownFileTypeError, ValueError, KeyError, OSError, StopIteration) as error:
-        raise ValueError(f"{path}: ASE cannot read it ({' '.join(str(error).split())[:200]})") from error
+        return from_ase(atoms, **options, note=partial(_note, audit, labels))
+    except (ValueError, TypeError, OverflowError, pa.ArrowException):
+        kept = []
+        for label, frame in frames:
+            try:
+                from_ase([frame], **options, note=lambda number, text: None)
+            except (ValueError, TypeError, OverflowError, pa.ArrowException) as error:
+                audit.drop(
+                    label, "unreadable: " + " ".join(str(error).split())[:120].replace("structure 0", "the frame")
+                )
+            else:
+                kept.append((label, frame))
+        if len(kept) == len(frames):
+            raise
+        return _converted(kept, audit, options)
 
 
-def _note(audit: Audit, numbers: Sequence[int], k: int, text: str) -> None:
-    audit.note(f"frame {numbers[k]}", text)
+def _note(audit: Audit, labels: Sequence[str], k: int, text: str) -> None:
+    audit.note(labels[k], text)
 
 
 def _scaled(batch: Structures, energy: float, forces: float) -> Structures:
@@ -294,57 +356,6 @@ def _scaled(batch: Structures, energy: float, forces: float) -> Structures:
         return batch
     pushed = [None if s.forces is None else s.forces * forces for s in batch]
     return batch.with_columns({"energy": pc.multiply(batch.table.column("energy"), energy), "forces": pushed})
-
-
-def _sdf_rows(path: Path, bonds: bool, audit: Audit) -> Iterator[Row]:
-    opened = gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # noqa: SIM115 -- next line
-    with opened as handle, BlockLogs():
-        mols: Iterable[Any] = Chem.ForwardSDMolSupplier(handle, removeHs=False, sanitize=bonds)
-        for number, mol in enumerate(mols):
-            audit.rows_read += 1
-            name = f"record {number}"
-            if mol is None:
-                audit.drop(name, "unreadable: RDKit cannot read the record")
-                continue
-            three_d = bool(mol.GetNumConformers()) and mol.GetConformer().Is3D()
-            if three_d and bonds and any(atom.GetTotalNumHs() for atom in mol.GetAtoms()):
-                audit.drop(name, "implicit hydrogens on a conformer")
-                continue
-            yield _sdf_row(mol if three_d else _canonically_ordered(mol), name, three_d, bonds, audit)
-
-
-def _sdf_row(mol: Chem.Mol, name: str, three_d: bool, bonds: bool, audit: Audit) -> Row:
-    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.uint8)
-    x = mol.GetConformer().GetPositions() if three_d else None
-    tags = mol.GetPropsAsDict(autoConvertStrings=True)
-    energy = next((float(tags[key]) for key in ENERGY_KEYS if isinstance(tags.get(key), int | float)), None)
-    extra = {key: value for key, value in tags.items() if isinstance(value, int | float) and key not in _TAGS}
-    m = 1 + int(z.sum(dtype=np.int64)) % 2
-    if x is not None and not bonds:
-        smiles = settle_graph([], z, x, name, audit, multiplicity=m)
-        charge = 0
-    else:
-        smiles = canonical(mol)
-        charge = Chem.GetFormalCharge(mol)
-        m = 1 + sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
-    return Row(
-        name=name,
-        numbers=z,
-        positions=x,
-        charge=charge,
-        multiplicity=int(tags.get("multiplicity", m)),
-        smiles=smiles,
-        energy=energy,
-        level=str(tags["level"]) if "level" in tags else None,
-        extra=extra,
-    )
-
-
-def _canonically_ordered(mol: Chem.Mol) -> Chem.Mol:
-    ordered = Chem.AddHs(parse(canonical(mol)))
-    for key, value in mol.GetPropsAsDict().items():
-        ordered.SetProp(key, str(value))
-    return ordered
 
 
 def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[Row]:
@@ -368,18 +379,28 @@ def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iter
 
 def _smiles(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[str, str]]:
     with open_text(path) as handle:
-        if suffix_of(path) != ".csv":
+        if suffix_of(path) not in (".csv", ".tsv"):
             for number, line in enumerate(handle, 1):
                 words = line.split()
                 if words:
                     yield f"line {number}", words[0]
             return
-        table = csv.DictReader(handle)
+        first = handle.readline()
+        table = csv.DictReader(chain([first], handle), delimiter=_delimiter(first))
         names = list(table.fieldnames or [])
         if columns is None:
             columns = [name for name in names if name.strip().lower() == "smiles"][:1]
+        if not columns and any(parse(name.strip()) is not None for name in names if name.strip()):
+            raise ValueError(
+                f"{path}: no header, the first line reads {first.strip()!r}; put a line above it "
+                "that names the columns, for instance smiles"
+            )
         if not columns or any(column not in names for column in columns):
             raise KeyError(f"{path}: SMILES columns {columns}; pass columns=… of {', '.join(map(repr, names))}")
         for number, row in enumerate(table, 2):
             for column in columns:
-                yield f"line {number} {column}", row[column]
+                yield f"line {number} {column}", row[column] or ""
+
+
+def _delimiter(header: str) -> str:
+    return max((",", "\t", ";"), key=header.count)

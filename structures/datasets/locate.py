@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import codecs
 import gzip
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 
 def existing(path: str | Path) -> Path:
@@ -60,7 +62,7 @@ def suffix_of(path: Path) -> str:
 
 
 def open_text(path: Path) -> TextIO:
-    """Open a text file, compressed by gzip or not.
+    """Open a text file, compressed by gzip or bzip2 or not, with a byte order mark or without.
 
     Parameters
     ----------
@@ -72,6 +74,8 @@ def open_text(path: Path) -> TextIO:
     TextIO
         To be closed by the caller.
     """
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8")
-    return path.open(encoding="utf-8")
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
+    with opener(path, "rb") as handle:
+        start = handle.read(3)
+    marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig"))

@@ -44,6 +44,7 @@ _BY_SUFFIX = {
     ".smiles": "smiles",
     ".txt": "smiles",
     ".csv": "smiles",
+    ".tsv": "smiles",
     ".sdf": "sdf",
     ".db": "ase",
     ".extxyz": "ase",

@@ -101,7 +101,7 @@ def from_ase(
                 f"structure {number} is periodic (pbc={frame.pbc.tolist()}); molaug holds molecules. "
                 "Use Atoms.set_pbc(False) if the cell is only a box"
             )
-        charge = int(charge_of(frame, say))
+        charge = _whole(charge_of(frame, say), "charge", number)
         told_all = _has(frame.info, energy_key, ENERGY_KEYS) and _has(frame.arrays, forces_key, FORCES_KEYS)
         results = {} if told_all else results_of(frame, say)
         energy, forces = _energy(frame, energy_key, number, results), _forces(frame, forces_key, number, results)
@@ -109,18 +109,19 @@ def from_ase(
         rows["numbers"].append(frame.numbers)
         rows["positions"].append(frame.positions)
         rows["charge"].append(charge)
-        rows["multiplicity"].append(int(multiplicity_of(frame, charge, say)))
+        rows["multiplicity"].append(_whole(multiplicity_of(frame, charge, say), "multiplicity", number))
         rows["energy"].append(energy)
         rows["forces"].append(forces)
-        rows["level"].append(frame.info.get("level", level) if labelled else None)
-        rows["origin"].append(frame.info.get("origin", origin))
-        rows["smiles"].append(_smiles(frame.info.get("smiles")))
+        info = _own(frame.info)
+        rows["level"].append(info.get("level", level) if labelled else None)
+        rows["origin"].append(info.get("origin", origin))
+        rows["smiles"].append(_smiles(info.get("smiles")))
         for name in ("parent", "seed", "reason"):
-            rows[name].append(frame.info.get(name))
+            rows[name].append(info.get(name))
         extras.append(
             {
                 k: v
-                for k, v in frame.info.items()
+                for k, v in info.items()
                 if k not in reserved and (isinstance(v, str | int | float | bool | np.generic) or _is_vector(v))
             }
         )
@@ -190,10 +191,10 @@ def _energy(frame: Atoms, key: str | None, number: int, results: Mapping[str, An
     if key is not None:
         if key not in frame.info:
             raise KeyError(f"structure {number} has no energy {key!r}; info holds {_listed(frame.info)}")
-        return float(frame.info[key])
+        return _scalar(frame.info[key], number)
     found = _first(frame.info, ENERGY_KEYS, None)
     found = results.get("energy") if found is None else found
-    return None if found is None else float(found)
+    return None if found is None else _scalar(found, number)
 
 
 def _forces(frame: Atoms, key: str | None, number: int, results: Mapping[str, Any]) -> NDArray[np.float64] | None:
@@ -204,6 +205,32 @@ def _forces(frame: Atoms, key: str | None, number: int, results: Mapping[str, An
     found = next((frame.arrays[k] for k in FORCES_KEYS if k in frame.arrays), None)
     found = results.get("forces") if found is None else found
     return None if found is None else np.asarray(found, dtype=np.float64)
+
+
+def _own(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Rename what another program means by the keys of molaug, all of whose frames have these three."""
+    if {"id", "charge", "multiplicity"} <= info.keys():
+        return dict(info)
+    foreign = {"id", "reason", "parent", "seed"}
+    foreign |= {key for key in ("level", "origin") if not isinstance(info.get(key, ""), str)}
+    return {f"info_{key}" if key in foreign else key: value for key, value in info.items()}
+
+
+def _whole(value: Any, what: str, number: int) -> int:
+    try:
+        whole = float(np.asarray(value).item())
+    except (TypeError, ValueError):
+        whole = np.nan
+    if not whole.is_integer() or abs(whole) > 100 or (what == "multiplicity" and whole < 1):
+        raise ValueError(f"structure {number} has {what} {value!r}, which is none")
+    return int(whole)
+
+
+def _scalar(value: Any, number: int) -> float:
+    found = np.asarray(value, dtype=np.float64)
+    if found.size != 1 or not np.isfinite(found).all():
+        raise ValueError(f"structure {number} has energy {value!r}, which is no finite number")
+    return float(found.item())
 
 
 def _listed(keys: Iterable[str]) -> str:

@@ -31,7 +31,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         If the target exists and is not to be replaced.
     """
     if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists; pass overwrite=True to replace it, or choose another path")
+        raise FileExistsError(f"{path} exists; pass --overwrite (overwrite=True) to replace it, or choose another path")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     _remove(temporary)
