@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
+from molaug.structures.chemistry.mesomerism import settled
+
 #: A SMILES is parsed and written at most this often before it counts as canonical.
-_ROUNDS = 4
+_ROUNDS = 8
+
+#: What a SMILES holds if the molecule may have several mesomeric forms: brackets (charges, unpaired electrons), an element
+#: that may expand its octet, or a double bond in a molecule with rings.
+_MAY_HAVE_FORMS = re.compile(r"\[|[SPIXB]|Cl|s|p|=.*\d|\d.*=")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,21 +33,32 @@ class Identity:
 
 
 def parse(smiles: str) -> Chem.Mol | None:
-    """Parse a SMILES quietly.
+    """Parse a SMILES quietly, whichever of its mesomeric forms it shows.
 
     Parameters
     ----------
     smiles
-        Any text.
+        Any text. Atom map numbers are passed over: they are no chemistry.
 
     Returns
     -------
     rdkit.Chem.Mol or None
-        None where RDKit cannot read it.
+        In the form by which the molecule goes (:mod:`molaug.structures.chemistry.mesomerism`); None where RDKit
+        cannot read it.
+
+    Examples
+    --------
+    >>> Chem.MolToSmiles(parse("[CH3:1][S+](C)[O-]"))
+    'CS(C)=O'
     """
     with BlockLogs():
         mol = Chem.MolFromSmiles(smiles)
-    return mol if mol is not None and mol.GetNumAtoms() else None
+        if mol is None or not mol.GetNumAtoms():
+            return None
+        if ":" in smiles:
+            mol = _unmapped(mol)
+    # the text shows of most molecules that they have one form only
+    return settled(mol) if _MAY_HAVE_FORMS.search(smiles) else mol
 
 
 def canonical(mol: Chem.Mol, *, isomeric: bool = True) -> str:
@@ -73,20 +91,29 @@ def canonical(mol: Chem.Mol, *, isomeric: bool = True) -> str:
     """
     with BlockLogs():
         smiles = Chem.MolToSmiles(Chem.RemoveHs(mol), isomericSmiles=isomeric)
-    return _settled(smiles, isomeric)
+    return _fixed(smiles, isomeric)
 
 
 @lru_cache(maxsize=65536)
-def _settled(smiles: str, isomeric: bool) -> str:
+def _fixed(smiles: str, isomeric: bool) -> str:
+    seen = [smiles]
     for _ in range(_ROUNDS):
         mol = parse(smiles)
         if mol is None:
             raise ValueError(f"RDKit cannot read back {smiles!r}")
-        again: str = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
-        if again == smiles:
+        smiles = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
+        if smiles in seen:
             break
-        smiles = again
-    return smiles
+        seen.append(smiles)
+    # usually the last of them; where RDKit goes round in a circle, always the same one of it
+    return min(seen[seen.index(smiles) :]) if smiles in seen else smiles
+
+
+def _unmapped(mol: Chem.Mol) -> Chem.Mol:
+    mapped = [atom for atom in mol.GetAtoms() if atom.GetAtomMapNum()]
+    for atom in mapped:
+        atom.SetAtomMapNum(0)
+    return Chem.RemoveHs(mol) if mapped else mol
 
 
 @lru_cache(maxsize=65536)
