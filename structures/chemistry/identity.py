@@ -14,9 +14,12 @@ from molaug.structures.chemistry.mesomerism import settled
 #: A SMILES is parsed and written at most this often before it counts as canonical.
 _ROUNDS = 8
 
-#: What a SMILES holds if the molecule may have several mesomeric forms: brackets (charges, unpaired electrons), an element
-#: that may expand its octet, or a double bond in a molecule with rings.
-_MAY_HAVE_FORMS = re.compile(r"\[|[SPIXB]|Cl|s|p|=.*\d|\d.*=")
+#: What a SMILES holds if the molecule may have several mesomeric forms: an unusual bracket (a charge, an unpaired electron),
+#: or an element that may expand its octet.
+_MAY_HAVE_FORMS = re.compile(r"\[(?!(?:[CN]@@?H?|nH)\])|[SPIXs]|Cl|p|Br")
+
+#: Double bonds that may be parts of a ring: all but those of a carbonyl group.
+_DOUBLE = re.compile(r"(?<!^O)(?<!\.O)=(?!O(?:$|[).]))")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,8 +60,34 @@ def parse(smiles: str) -> Chem.Mol | None:
             return None
         if ":" in smiles:
             mol = _unmapped(mol)
-    # the text shows of most molecules that they have one form only
-    return settled(mol) if _MAY_HAVE_FORMS.search(smiles) else mol
+    return settled(mol) if may_have_forms(smiles) else mol
+
+
+def may_have_forms(smiles: str) -> bool:
+    """Tell from its SMILES whether a molecule may have several mesomeric forms; that of most shows that it has none.
+
+    Parameters
+    ----------
+    smiles
+        Any SMILES.
+
+    Returns
+    -------
+    bool
+        False where :func:`molaug.structures.chemistry.mesomerism.is_plain` is true for certain.
+
+    Examples
+    --------
+    >>> [may_have_forms(smiles) for smiles in ("O=C1CC[C@H]1F", "CS(C)=O", "C1=CC=C1")]
+    [False, True, True]
+    """
+    if _MAY_HAVE_FORMS.search(smiles):
+        return True
+    if "=" not in smiles:
+        return False
+    double = len(_DOUBLE.findall(smiles))
+    # an alternating ring that is not aromatic has two of them, or one beside an aromatic ring
+    return double > 1 or (double == 1 and "c" in smiles)
 
 
 def canonical(mol: Chem.Mol, *, isomeric: bool = True) -> str:
@@ -90,7 +119,8 @@ def canonical(mol: Chem.Mol, *, isomeric: bool = True) -> str:
     'CCO'
     """
     with BlockLogs():
-        smiles = Chem.MolToSmiles(Chem.RemoveHs(mol), isomericSmiles=isomeric)
+        # what sanitisation would do, reading the text back does
+        smiles = Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False), isomericSmiles=isomeric)
     return _fixed(smiles, isomeric)
 
 

@@ -261,7 +261,7 @@ def _drawn(mol: Chem.Mol, form: Lewis, atoms: Sequence[int], bonds: Sequence[int
     for k, order in zip(bonds, form.orders, strict=True):
         bond = drawn.GetBondWithIdx(k)
         bond.SetBondType(_ORDERS[order])
-        if order != 2:  # noqa: PLR2004 -- a double bond
+        if order != 2:
             bond.SetStereo(Chem.BondStereo.STEREONONE)
     with BlockLogs():
         failed = Chem.SanitizeMol(drawn, sanitizeOps=_SANITIZE, catchErrors=True)

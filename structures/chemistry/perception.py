@@ -14,7 +14,7 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.connectivity import bonds
 from molaug.structures.chemistry.elements import formula, spin_reason
-from molaug.structures.chemistry.identity import canonical, parse
+from molaug.structures.chemistry.identity import canonical, may_have_forms, parse
 from molaug.structures.chemistry.lewis import known_elements
 from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, mesomers
 from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo
@@ -87,11 +87,13 @@ def perceive(
     if charge == 0 and multiplicity == 1:
         # the quick way, whose answer is right where it is plain: no other Lewis structure does without charges then
         mol = _bond_orders(skeleton, charge, max_iterations)
-        if isinstance(mol, Chem.Mol) and is_plain(mol):
-            return _finished(mol, None)
-    found = mesomers(skeleton, charge, multiplicity - 1)
-    if found is not None:
-        return _finished(found.mol, found)
+        if isinstance(mol, Chem.Mol):
+            found = _finished(mol, None)
+            if found.smiles is not None and (not may_have_forms(found.smiles) or is_plain(mol)):
+                return found
+    forms = mesomers(skeleton, charge, multiplicity - 1)
+    if forms is not None:
+        return _finished(forms.mol, forms)
     if known_elements(z.tolist()):
         return Perceived(reason=f"no bond orders fit the geometry at charge {charge:+d} and multiplicity {multiplicity}")
     return _of_other_elements(skeleton, charge, multiplicity, max_iterations)

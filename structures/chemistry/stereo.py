@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import dist
 
 from rdkit import Chem
-from rdkit.Chem import rdqueries
 from rdkit.rdBase import BlockLogs
 
-#: Atoms with a mark of handedness.
-_MARKED = rdqueries.HasChiralTagQueryAtom()
-
-#: Three-armed atoms that do not invert at room temperature and that RDKit does not mark from coordinates.
-_PYRAMIDAL = Chem.MolFromSmarts("[#15X3v3,#33X3v3,#51X3v3]")
+#: With three arms these do not invert at room temperature; RDKit does not mark them from coordinates.
+_PNICTOGENS = (15, 33, 51)
 
 #: Normalised volume of three arms below which a centre counts as flat.
 _FLAT = 0.05
 
-_TETRAHEDRAL = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
+#: Seen along the first arm the others run clockwise, which is a negative volume of the first three; or counterclockwise.
+_HANDED = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
+_UNMARKED = Chem.ChiralType.CHI_UNSPECIFIED
 
 _Vector = Sequence[float]
 
@@ -46,34 +45,17 @@ def mark_stereo(mol: Chem.Mol) -> None:
     """
     with BlockLogs():
         Chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
+    x: list[list[float]] = []
     changed = False
-    marked = mol.GetAtomsMatchingQuery(_MARKED)
-    pyramidal = mol.GetSubstructMatches(_PYRAMIDAL)
-    if not len(marked) and not pyramidal:
-        return
-    conformer = mol.GetConformer()
-    for atom in marked:
-        arms = [other.GetIdx() for other in atom.GetNeighbors()]
-        if atom.GetChiralTag() not in _TETRAHEDRAL:
-            atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)  # which arrangement it is depends on the order of the arms
-            changed = True
-        elif len(arms) == 4:
-            x = [conformer.GetAtomPosition(k) for k in (*arms, atom.GetIdx())]
-            seen = _volume(x[0] - x[4], x[1] - x[4], x[2] - x[4])  # what RDKit went by
-            whole = -_volume(x[1] - x[0], x[2] - x[0], x[3] - x[0])
-            if seen * whole < 0:
-                atom.InvertChirality()
-                changed = True
-    for (k,) in pyramidal:
+    for k in range(mol.GetNumAtoms()):  # by index: iterating over a query costs more
         atom = mol.GetAtomWithIdx(k)
-        centre = conformer.GetAtomPosition(k)
-        a, b, c = (conformer.GetAtomPosition(other.GetIdx()) - centre for other in atom.GetNeighbors())
-        volume = _volume(a, b, c)
-        if abs(volume) > _FLAT * a.Length() * b.Length() * c.Length():
-            # seen from outside, the arms of a positive volume run counterclockwise in the order of the bonds
-            atom.SetChiralTag(
-                Chem.ChiralType.CHI_TETRAHEDRAL_CCW if volume > 0 else Chem.ChiralType.CHI_TETRAHEDRAL_CW
-            )
+        tag = atom.GetChiralTag()
+        if tag == _UNMARKED and (atom.GetAtomicNum() not in _PNICTOGENS or atom.GetTotalValence() != 3):
+            continue
+        x = x or mol.GetConformer().GetPositions().tolist()
+        right = _mark(x[k], [x[bond.GetOtherAtomIdx(k)] for bond in atom.GetBonds()])
+        if right != tag:
+            atom.SetChiralTag(right)
             changed = True
     if changed:
         with BlockLogs():
@@ -106,7 +88,21 @@ def has_given_stereo(mol: Chem.Mol, claimed: Chem.Mol) -> bool:
     return bool(found.HasSubstructMatch(wanted, useChirality=True))
 
 
-def _volume(a: _Vector, b: _Vector, c: _Vector) -> float:
-    return float(
-        a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0]) + a[2] * (b[0] * c[1] - b[1] * c[0])
-    )
+def _mark(centre: _Vector, arms: Sequence[_Vector]) -> Chem.ChiralType:
+    if len(arms) == 4:
+        # its sign is that of the first three and the centre wherever the centre lies inside
+        return _HANDED[_volume(*arms) < 0]
+    if len(arms) != 3:
+        return _UNMARKED  # with five arms or more the kind of mark would depend on their order
+    volume = _volume(centre, *arms)
+    flat = abs(volume) < _FLAT * dist(centre, arms[0]) * dist(centre, arms[1]) * dist(centre, arms[2])
+    return _UNMARKED if flat else _HANDED[volume > 0]
+
+
+def _volume(origin: _Vector, a: _Vector, b: _Vector, c: _Vector) -> float:
+    """Return the signed volume that three points span with a fourth."""
+    ox, oy, oz = origin
+    ax, ay, az = a[0] - ox, a[1] - oy, a[2] - oz
+    bx, by, bz = b[0] - ox, b[1] - oy, b[2] - oz
+    cx, cy, cz = c[0] - ox, c[1] - oy, c[2] - oz
+    return ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)
