@@ -10,6 +10,7 @@ from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.mesomerism import settled
+from molaug.structures.chemistry.stereo_symmetry import exchangeable, settled_order
 
 #: A SMILES is parsed and written at most this often before it counts as canonical.
 _ROUNDS = 8
@@ -118,6 +119,31 @@ def canonical(mol: Chem.Mol, *, isomeric: bool = True) -> str:
     >>> canonical(parse("OCC"))
     'CCO'
     """
+    return canonical_of_exchangeable(mol, isomeric=isomeric)[0]
+
+
+def canonical_of_exchangeable(mol: Chem.Mol, *, isomeric: bool = True) -> tuple[str, bool]:
+    """Return the canonical SMILES, and whether marks of stereo may stand for each other.
+
+    Parameters
+    ----------
+    mol
+        With or without explicit hydrogens.
+    isomeric
+        Keep stereo.
+
+    Returns
+    -------
+    smiles : str
+        As :func:`canonical` gives it.
+    exchangeable : bool
+        See :func:`molaug.structures.chemistry.stereo_symmetry.exchangeable`.
+
+    Raises
+    ------
+    ValueError
+        If RDKit cannot read what it wrote.
+    """
     with BlockLogs():
         # what sanitisation would do, reading the text back does
         smiles = Chem.MolToSmiles(Chem.RemoveHs(mol, sanitize=False), isomericSmiles=isomeric)
@@ -125,18 +151,22 @@ def canonical(mol: Chem.Mol, *, isomeric: bool = True) -> str:
 
 
 @lru_cache(maxsize=65536)
-def _fixed(smiles: str, isomeric: bool) -> str:
+def _fixed(smiles: str, isomeric: bool) -> tuple[str, bool]:
     seen = [smiles]
+    several = False
     for _ in range(_ROUNDS):
         mol = parse(smiles)
         if mol is None:
             raise ValueError(f"RDKit cannot read back {smiles!r}")
+        if isomeric and smiles.count("[C@") > 1 and exchangeable(mol):
+            several = True
+            mol = settled_order(mol)
         smiles = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
         if smiles in seen:
             break
         seen.append(smiles)
     # usually the last of them; where RDKit goes round in a circle, always the same one of it
-    return min(seen[seen.index(smiles) :]) if smiles in seen else smiles
+    return min(seen[seen.index(smiles) :]) if smiles in seen else smiles, several
 
 
 def _unmapped(mol: Chem.Mol) -> Chem.Mol:

@@ -14,10 +14,11 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.connectivity import bonds
 from molaug.structures.chemistry.elements import formula, spin_reason
-from molaug.structures.chemistry.identity import canonical, may_have_forms, parse
+from molaug.structures.chemistry.identity import canonical, canonical_of_exchangeable, may_have_forms, parse
 from molaug.structures.chemistry.lewis import known_elements
 from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, mesomers
-from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo
+from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo, with_all_marks
+from molaug.structures.chemistry.stereo_symmetry import settled_order
 from molaug.structures.table import Structures
 
 #: Bond-order assignments that are tried before perception gives up on a molecule.
@@ -285,7 +286,13 @@ def _finished(mol: Chem.Mol, forms: Mesomers | None) -> Perceived:
         if forms is not None and forms.several:
             with BlockLogs():
                 Chem.AssignStereochemistry(forms.without_false_stereo(mol), cleanIt=True, force=True)
-        return Perceived(mol=mol, smiles=canonical(mol))
+        smiles, exchangeable = canonical_of_exchangeable(mol)
+        if exchangeable:
+            # whether RDKit keeps all marks of such a molecule depends on the order of its atoms
+            bare = Chem.RemoveHs(with_all_marks(mol), sanitize=False)
+            bare.UpdatePropertyCache(strict=False)
+            smiles = canonical(settled_order(bare))
+        return Perceived(mol=mol, smiles=smiles)
     except (ValueError, RuntimeError) as error:
         return Perceived(reason=f"no canonical SMILES: {_one_line(error)}")
 

@@ -62,6 +62,30 @@ def mark_stereo(mol: Chem.Mol) -> None:
             Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
 
 
+def with_all_marks(mol: Chem.Mol) -> Chem.Mol:
+    """Mark every atom with four arms as the conformer has it, also those that are no stereocentres.
+
+    Parameters
+    ----------
+    mol
+        With all atoms, a conformer and its stereo marked.
+
+    Returns
+    -------
+    rdkit.Chem.Mol
+        A copy.
+    """
+    marked = Chem.Mol(mol)
+    x = mol.GetConformer().GetPositions().tolist()
+    for k in range(marked.GetNumAtoms()):
+        atom = marked.GetAtomWithIdx(k)
+        arms = [bond.GetOtherAtomIdx(k) for bond in atom.GetBonds()]
+        hydrogens = sum(marked.GetAtomWithIdx(other).GetAtomicNum() == 1 for other in arms)
+        if len(arms) == 4 and hydrogens < 2:
+            atom.SetChiralTag(_mark(x[k], [x[other] for other in arms]))
+    return marked
+
+
 def has_given_stereo(mol: Chem.Mol, claimed: Chem.Mol) -> bool:
     """Tell whether a molecule has the stereo that a claim gives; what the claim leaves open is free.
 
