@@ -171,9 +171,9 @@ class _Search:
         ahead = [0] * (self._n + 1)  # what the atoms to come will cost at least
         for k in range(self._n - 1, -1, -1):
             ahead[k] = ahead[k + 1] + states[self._order[k]][0].penalty
-        layers: list[dict[tuple[tuple[int, ...], int, int], tuple[int, list[tuple[object, _State, tuple[int, ...]]]]]] = [
-            {((), 0, 0): (0, [])}
-        ]
+        layers: list[
+            dict[tuple[tuple[int, ...], int, int], tuple[int, list[tuple[object, _State, tuple[int, ...]]]]]
+        ] = [{((), 0, 0): (0, [])}]
         for k, (atom, earlier, _, kept, later) in enumerate(self._steps):
             layer: dict[tuple[tuple[int, ...], int, int], tuple[int, list[tuple[object, _State, tuple[int, ...]]]]] = {}
             for key, (cost, _) in layers[-1].items():
@@ -261,10 +261,10 @@ def _shares(free: list[int], excess: int) -> tuple[tuple[int, ...], ...]:
 @lru_cache(maxsize=1024)
 def _states(z: int, neighbours: int) -> tuple[_State, ...]:
     """Return what an atom with so many neighbours may be, the least penalty first."""
-    if z == 1 and neighbours:
-        return (_State(0, 0, 0, 0),) if neighbours == 1 else ()
+    if z == 1:  # bonded once, or a free atom: ions of hydrogen are bonds that were torn
+        return {0: (_State(0, 0, 1, 0),), 1: (_State(0, 0, 0, 0),)}.get(neighbours, ())
     valence_electrons = _TABLE.GetNOuterElecs(z)
-    full = 2 if z == 1 else {1: 2, 2: 4, 3: 6}.get(valence_electrons, 8)
+    full = {1: 2, 2: 4, 3: 6}.get(valence_electrons, 8)
     found = []
     for charge in range(-_MOST_CHARGE, _MOST_CHARGE + 1):
         for unpaired in (0, 1, 2):
@@ -273,10 +273,10 @@ def _states(z: int, neighbours: int) -> tuple[_State, ...]:
                 if free < 0 or free % 2:
                     continue
                 shell = 2 * valence + 2 * unpaired + free  # an orbital that holds one electron is taken too
-                if (z <= 10 and shell > (8 if z > 1 else 2)) or not _accepted(z, charge, unpaired, valence):
+                if (z <= 10 and shell > 8) or not _accepted(z, charge, unpaired, valence):
                     continue
                 # cations of alkali and alkaline earth metals have given away what they had
-                lacking = 0 if valence_electrons < 3 and charge > 0 and z > 1 else max(0, full - shell)
+                lacking = 0 if valence_electrons < 3 and charge > 0 else max(0, full - shell)
                 excess = valence - neighbours
                 penalty = (
                     abs(charge) * _CHARGE

@@ -16,6 +16,7 @@ from rdkit.Chem import rdqueries
 from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.lewis import Lewis, lewis_structures
+from molaug.structures.chemistry.stereo import reassign_stereo
 
 _ORDERS = {1: Chem.BondType.SINGLE, 2: Chem.BondType.DOUBLE, 3: Chem.BondType.TRIPLE}
 
@@ -35,6 +36,9 @@ _EXPANDED = Chem.MolFromSmarts("[$([#15,#33,#51;v4,v5,v6]),$([#16,#34,#52;v3,v4,
 _ALTERNATING = Chem.MolFromSmarts("*=;@*-;@*=,:;@*")
 
 
+_CARBON_GROUP = (6, 14, 32, 50)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mesomers:
     """The form by which a molecule goes, and what is the same in all its best forms.
@@ -50,7 +54,7 @@ class Mesomers:
     equal: tuple[int, ...]
 
     def without_false_stereo(self, mol: Chem.Mol) -> Chem.Mol:
-        """Take the marks off bonds that turn freely and off centres with two equal arms; only one form tells them apart.
+        """Take the marks off bonds that are not double in every form, and off centres two of whose arms only one form tells apart.
 
         Parameters
         ----------
@@ -67,11 +71,15 @@ class Mesomers:
         for bond in mol.GetBonds():
             if bond.GetStereo() != Chem.BondStereo.STEREONONE and bond.GetIdx() not in self.always_double:
                 bond.SetStereo(Chem.BondStereo.STEREONONE)
-        for atom in mol.GetAtoms():
-            if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED:
-                arms = [self.equal[other.GetIdx()] for other in atom.GetNeighbors()]
-                if _equal_ends(atom, arms):
-                    atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
+        marked = [atom for atom in mol.GetAtoms() if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED]
+        if marked:
+            with BlockLogs():
+                drawn = list(Chem.CanonicalRankAtoms(mol, breakTies=False, includeChirality=False))
+        for atom in marked:
+            arms = [other.GetIdx() for other in atom.GetNeighbors()]
+            told_apart = {(self.equal[arm], drawn[arm]) for arm in arms}
+            if len({equal for equal, _ in told_apart}) < len(told_apart):
+                atom.SetChiralTag(Chem.ChiralType.CHI_UNSPECIFIED)
         return mol
 
 
@@ -121,7 +129,9 @@ def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
     if not made:
         return None
     del bare
-    always = [index for k, pair in enumerate(pairs) if all(form.orders[k] == 2 for form in forms) for index in [ends[pair]]]
+    always = [
+        index for k, pair in enumerate(pairs) if all(form.orders[k] == 2 for form in forms) for index in [ends[pair]]
+    ]
     equal = [-1] * len(atoms)
     for k, number in zip(ordered, rank, strict=True):
         equal[k] = number
@@ -153,8 +163,7 @@ def settled(mol: Chem.Mol) -> Chem.Mol:
     found = mesomers(mol, Chem.GetFormalCharge(mol), unpaired)
     if found is None:
         return mol
-    with BlockLogs():
-        Chem.AssignStereochemistry(found.without_false_stereo(found.mol), cleanIt=True, force=True)
+    reassign_stereo(found.without_false_stereo(found.mol))
     return found.mol
 
 
@@ -177,6 +186,32 @@ def is_plain(mol: Chem.Mol) -> bool:
     return not (mol.HasSubstructMatch(_ALTERNATING) and _alternates(mol))
 
 
+def is_torn(mol: Chem.Mol) -> bool:
+    """Tell whether a carbocation stands beside a negative charge: a bond that broke, and no molecule.
+
+    Parameters
+    ----------
+    mol
+        In the form by which it goes.
+
+    Returns
+    -------
+    bool
+        True where an atom of the carbon group lacks an electron pair while another atom has one too many.
+
+    Examples
+    --------
+    >>> [is_torn(Chem.MolFromSmiles(s)) for s in ("[CH3+].[CH3-]", "C[CH2+]", "[NH3+]CC(=O)[O-]")]
+    [True, False, False]
+    """
+    charged = [(atom, charge) for atom in mol.GetAtomsMatchingQuery(_ODD) if (charge := atom.GetFormalCharge())]
+    lacking = any(
+        charge > 0 and atom.GetAtomicNum() in _CARBON_GROUP and atom.GetTotalValence() + charge < 5
+        for atom, charge in charged
+    )
+    return lacking and any(charge < 0 for _, charge in charged)
+
+
 def _alternates(mol: Chem.Mol) -> bool:
     """Tell whether all atoms of some ring that is not aromatic have a double bond within their ring system."""
     info = mol.GetRingInfo()
@@ -188,12 +223,6 @@ def _alternates(mol: Chem.Mol) -> bool:
         if unsaturated.issuperset(ring) and not all(mol.GetAtomWithIdx(k).GetIsAromatic() for k in ring):
             return True
     return False
-
-
-def _equal_ends(atom: Chem.Atom, arms: Sequence[int]) -> bool:
-    hydrogens = arms.count(-1) + atom.GetTotalNumHs()
-    named = [arm for arm in arms if arm >= 0]
-    return hydrogens > 1 or len(set(named)) < len(named)
 
 
 def _is_terminal_hydrogen(atom: Chem.Atom) -> bool:

@@ -16,8 +16,8 @@ from molaug.structures.chemistry.connectivity import bonds
 from molaug.structures.chemistry.elements import formula, spin_reason
 from molaug.structures.chemistry.identity import canonical, canonical_of_exchangeable, may_have_forms, parse
 from molaug.structures.chemistry.lewis import known_elements
-from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, mesomers
-from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo, with_all_marks
+from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, is_torn, mesomers
+from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo, reassign_stereo, with_all_marks
 from molaug.structures.chemistry.stereo_symmetry import settled_order
 from molaug.structures.table import Structures
 
@@ -93,10 +93,16 @@ def perceive(
             if found.smiles is not None and (not may_have_forms(found.smiles) or is_plain(mol)):
                 return found
     forms = mesomers(skeleton, charge, multiplicity - 1)
-    if forms is not None:
-        return _finished(forms.mol, forms)
+    if forms is not None and not is_torn(forms.mol):
+        unpaired = _unpaired(forms.mol)
+        if unpaired == multiplicity - 1:
+            return _finished(forms.mol, forms)
+        # RDKit counts both electrons of a carbene as unpaired
+        reason = f"perceived with {unpaired} unpaired electrons; multiplicity {multiplicity} has {multiplicity - 1}"
+        return Perceived(reason=reason)
     if known_elements(z.tolist()):
-        return Perceived(reason=f"no bond orders fit the geometry at charge {charge:+d} and multiplicity {multiplicity}")
+        reason = f"no bond orders fit the geometry at charge {charge:+d} with {multiplicity - 1} unpaired electrons"
+        return Perceived(reason=reason)
     return _of_other_elements(skeleton, charge, multiplicity, max_iterations)
 
 
@@ -284,14 +290,13 @@ def _finished(mol: Chem.Mol, forms: Mesomers | None) -> Perceived:
     try:
         mark_stereo(mol)
         if forms is not None and forms.several:
-            with BlockLogs():
-                Chem.AssignStereochemistry(forms.without_false_stereo(mol), cleanIt=True, force=True)
+            reassign_stereo(forms.without_false_stereo(mol))
         smiles, exchangeable = canonical_of_exchangeable(mol)
         if exchangeable:
             # whether RDKit keeps all marks of such a molecule depends on the order of its atoms
             bare = Chem.RemoveHs(with_all_marks(mol), sanitize=False)
             bare.UpdatePropertyCache(strict=False)
-            smiles = canonical(settled_order(bare))
+            smiles = canonical(parse(Chem.MolToSmiles(settled_order(bare))))
         return Perceived(mol=mol, smiles=smiles)
     except (ValueError, RuntimeError) as error:
         return Perceived(reason=f"no canonical SMILES: {_one_line(error)}")

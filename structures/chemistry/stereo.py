@@ -58,8 +58,20 @@ def mark_stereo(mol: Chem.Mol) -> None:
             atom.SetChiralTag(right)
             changed = True
     if changed:
-        with BlockLogs():
-            Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
+        reassign_stereo(mol)
+
+
+def reassign_stereo(mol: Chem.Mol) -> None:
+    """Take away marks where there is no stereo; those of double bonds and true centres stay.
+
+    Parameters
+    ----------
+    mol
+        Sanitised, with marks; it is changed.
+    """
+    with BlockLogs():
+        Chem.SetDoubleBondNeighborDirections(mol)  # or double bonds would lose theirs
+        Chem.AssignStereochemistry(mol, cleanIt=True, force=True)
 
 
 def with_all_marks(mol: Chem.Mol) -> Chem.Mol:

@@ -126,7 +126,8 @@ def _in_order(mol: Chem.Mol, order: Sequence[int]) -> Chem.Mol:
         atom.SetChiralTag((Chem.ChiralType.CHI_UNSPECIFIED, _CW, _CCW)[mark])
         made.AddAtom(atom)
     bonds = sorted(
-        (*sorted((place[bond.GetBeginAtomIdx()], place[bond.GetEndAtomIdx()])), bond.GetIdx()) for bond in mol.GetBonds()
+        (*sorted((place[bond.GetBeginAtomIdx()], place[bond.GetEndAtomIdx()])), bond.GetIdx())
+        for bond in mol.GetBonds()
     )
     for i, j, index in bonds:  # so that the arms of each atom come in the order of their places
         old_bond = mol.GetBondWithIdx(index)
@@ -134,6 +135,7 @@ def _in_order(mol: Chem.Mol, order: Sequence[int]) -> Chem.Mol:
         made.GetBondBetweenAtoms(i, j).SetIsAromatic(old_bond.GetIsAromatic())
     with BlockLogs():
         Chem.SanitizeMol(made)
+        Chem.AssignStereochemistry(made, cleanIt=True, force=True)
     for _, _, index in bonds:
         old_bond = mol.GetBondWithIdx(index)
         if old_bond.GetStereo() in (*_CIS, *_TRANS):
@@ -146,6 +148,4 @@ def _in_order(mol: Chem.Mol, order: Sequence[int]) -> Chem.Mol:
             ]
             bond.SetStereoAtoms(*sides)
             bond.SetStereo(Chem.BondStereo.STEREOCIS if same else Chem.BondStereo.STEREOTRANS)
-    with BlockLogs():
-        Chem.AssignStereochemistry(made, cleanIt=True, force=True)
     return made.GetMol()
