@@ -51,6 +51,10 @@ def reach(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     return np.where((a == 1) & (b == 1), _H2_REACH, covalent_radii[a] + covalent_radii[b])
 
 
+#: The same for all pairs of elements.
+_REACH = reach(np.arange(119)[:, None], np.arange(119))
+
+
 def bonds(numbers: ArrayLike, positions: ArrayLike, factor: float = BOND_FACTOR) -> NDArray[np.intp]:
     """Return the bonded pairs of a geometry.
 
@@ -76,12 +80,17 @@ def bonds(numbers: ArrayLike, positions: ArrayLike, factor: float = BOND_FACTOR)
     [[0, 1], [0, 2]]
     """
     z = np.asarray(numbers, dtype=np.intp)
-    ratio = _ratios(z, np.asarray(positions, dtype=np.float64))
-    i, j = np.nonzero(np.triu(ratio < factor, 1))
-    near = ratio[i, j]
-    counts = np.bincount(np.concatenate([i, j]), minlength=len(z))
-    if (counts <= TYPICAL_NEIGHBOURS[z]).all():
+    x = np.asarray(positions, dtype=np.float64)
+    difference = x[:, None] - x  # (n_atoms, n_atoms, 3)
+    squared = np.einsum("ijk,ijk->ij", difference, difference)
+    within = squared < (factor * _REACH[z[:, None], z]) ** 2
+    np.fill_diagonal(within, False)
+    i, j = within.nonzero()
+    pairs = i < j
+    i, j = i[pairs], j[pairs]
+    if (within.sum(axis=1) <= TYPICAL_NEIGHBOURS[z]).all():
         return np.stack([i, j], axis=1)  # nothing to decide, as for nearly all molecules
+    near = np.sqrt(squared[i, j]) / _REACH[z[i], z[j]]
     free_hard, free_typical = _HARD[z].tolist(), TYPICAL_NEIGHBOURS[z].tolist()
     kept = []
     for k in np.argsort(near, kind="stable").tolist():

@@ -14,7 +14,11 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.connectivity import bonds
 from molaug.structures.chemistry.elements import formula, spin_reason
-from molaug.structures.chemistry.identity import canonical, parse
+from molaug.structures.chemistry.identity import canonical, canonical_of_exchangeable, may_have_forms, parse
+from molaug.structures.chemistry.lewis import known_elements
+from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, is_torn, mesomers
+from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo, reassign_stereo, with_all_marks
+from molaug.structures.chemistry.stereo_symmetry import settled_order
 from molaug.structures.table import Structures
 
 #: Bond-order assignments that are tried before perception gives up on a molecule.
@@ -46,8 +50,10 @@ def perceive(
 ) -> Perceived:
     """Find bonds, bond orders, formal charges and stereo of a geometry.
 
-    Bonds follow from distances (:func:`molaug.structures.chemistry.bonds`), orders from RDKit's ``rdDetermineBonds``
-    (the algorithm of xyz2mol, doi:10.1002/bkcs.10334) with a bounded number of iterations.
+    Bonds follow from distances (:func:`molaug.structures.chemistry.bonds`), orders from the best Lewis structure of
+    the skeleton, that of the fewest formal charges (:mod:`molaug.structures.chemistry.lewis`). Neutral molecules get
+    theirs from RDKit's ``rdDetermineBonds`` (the algorithm of xyz2mol, doi:10.1002/bkcs.10334) where it finds one
+    without charges. The order of the atoms plays no part.
 
     Parameters
     ----------
@@ -60,7 +66,7 @@ def perceive(
     multiplicity
         2S+1: as many unpaired electrons as it says must be left, no more.
     max_iterations
-        Assignments tried before giving up.
+        Assignments that ``rdDetermineBonds`` tries.
 
     Returns
     -------
@@ -79,25 +85,25 @@ def perceive(
     skeleton = _skeleton(z, np.asarray(positions, dtype=np.float64).reshape(-1, 3))
     if len(z) == 1:
         return _single_atom(skeleton, charge, multiplicity)
-    reason = "no bond orders fit the geometry"
-    # charged fragments first (nitro groups, zwitterions); a radical needs them off, or its electron becomes an ion
-    for charged in (True, False) if multiplicity == 1 else (False, True):
-        mol = Chem.Mol(skeleton)
-        try:
-            with BlockLogs():
-                rdDetermineBonds.DetermineBondOrders(
-                    mol, charge=charge, allowChargedFragments=charged, embedChiral=False, maxIterations=max_iterations
-                )
-                Chem.SanitizeMol(mol)
-        except (ValueError, RuntimeError) as error:
-            reason = f"no bond orders fit the geometry: {_one_line(error)}"
-            continue
-        unpaired = sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtomsMatchingQuery(_RADICAL))
-        if unpaired != multiplicity - 1:
-            reason = f"perceived with {unpaired} unpaired electrons; multiplicity {multiplicity} has {multiplicity - 1}"
-            continue
-        return _finished(mol)
-    return Perceived(reason=reason)
+    if charge == 0 and multiplicity == 1:
+        # the quick way, whose answer is right where it is plain: no other Lewis structure does without charges then
+        mol = _bond_orders(skeleton, charge, max_iterations)
+        if isinstance(mol, Chem.Mol):
+            found = _finished(mol, None)
+            if found.smiles is not None and (not may_have_forms(found.smiles) or is_plain(mol)):
+                return found
+    forms = mesomers(skeleton, charge, multiplicity - 1)
+    if forms is not None and not is_torn(forms.mol):
+        unpaired = _unpaired(forms.mol)
+        if unpaired == multiplicity - 1:
+            return _finished(forms.mol, forms)
+        # RDKit counts both electrons of a carbene as unpaired
+        reason = f"perceived with {unpaired} unpaired electrons; multiplicity {multiplicity} has {multiplicity - 1}"
+        return Perceived(reason=reason)
+    if known_elements(z.tolist()):
+        reason = f"no bond orders fit the geometry at charge {charge:+d} with {multiplicity - 1} unpaired electrons"
+        return Perceived(reason=reason)
+    return _of_other_elements(skeleton, charge, multiplicity, max_iterations)
 
 
 def lay_graph(smiles: str, numbers: ArrayLike, positions: ArrayLike) -> Perceived:
@@ -128,23 +134,29 @@ def lay_graph(smiles: str, numbers: ArrayLike, positions: ArrayLike) -> Perceive
     template = _template(smiles)
     if template is None:
         return Perceived(reason=f"RDKit cannot read the graph {smiles!r}")
-    claimed, query, atoms, flat = template
-    if atoms != sorted(z.tolist()):
+    if template.elements != sorted(z.tolist()):
         return Perceived(reason=f"geometry is {formula(z)}, the graph {smiles} has other atoms")
     skeleton = _skeleton(z, np.asarray(positions, dtype=np.float64).reshape(-1, 3))
+    claimed = template.mol
     if skeleton.GetNumBonds() != claimed.GetNumBonds():
         return Perceived(
             reason=f"geometry has {skeleton.GetNumBonds()} bonds, the graph {smiles} has {claimed.GetNumBonds()}"
         )
-    match = skeleton.GetSubstructMatch(query)  # atom k of the graph is atom match[k] of the geometry
+    match = skeleton.GetSubstructMatch(template.connectivity)  # atom k of the graph is atom match[k] of the geometry
     if not match:
         return Perceived(reason=f"the bonds of the geometry are not those of the graph {smiles}")
-    order = np.empty(len(match), dtype=int)
-    order[list(match)] = np.arange(len(match))
-    mol = Chem.RenumberAtoms(claimed, order.tolist())
-    mol.AddConformer(skeleton.GetConformer(), assignId=True)
-    found = _finished(mol)
-    if found.smiles is not None and found.smiles != smiles and not flat and canonical(claimed) != found.smiles:
+    forms = None if template.plain else mesomers(skeleton, template.charge, template.unpaired)
+    if forms is not None:
+        mol = forms.mol
+    else:
+        order = np.empty(len(match), dtype=int)
+        order[list(match)] = np.arange(len(match))
+        mol = Chem.RenumberAtoms(claimed, order.tolist())
+        mol.AddConformer(skeleton.GetConformer(), assignId=True)
+    found = _finished(mol, forms)
+    if found.smiles is None or template.flat or found.smiles == smiles:
+        return found
+    if canonical(claimed) != found.smiles and not has_given_stereo(found.mol, claimed):
         return Perceived(reason=f"the stereo of the geometry is {found.smiles}, that of the graph {smiles}")
     return found
 
@@ -198,9 +210,21 @@ def _atoms(numbers: bytes) -> Chem.Mol:
     return mol.GetMol()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Template:
+    """A claimed graph with its hydrogens, its bare connectivity and elements, and what decides how it is laid."""
+
+    mol: Chem.Mol
+    connectivity: Chem.Mol
+    elements: list[int]
+    charge: int
+    unpaired: int
+    plain: bool
+    flat: bool
+
+
 @lru_cache(maxsize=4096)
-def _template(smiles: str) -> tuple[Chem.Mol, Chem.Mol, list[int], bool] | None:
-    """Return the graph with hydrogens, its bare connectivity, its elements and whether it claims no stereo."""
+def _template(smiles: str) -> _Template | None:
     mol = parse(smiles)
     if mol is None:
         return None
@@ -211,8 +235,15 @@ def _template(smiles: str) -> tuple[Chem.Mol, Chem.Mol, list[int], bool] | None:
     for k in range(claimed.GetNumBonds()):
         bond = claimed.GetBondWithIdx(k)
         query.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
-    atoms = sorted(numbers)
-    return claimed, query.GetMol(), atoms, not any(mark in smiles for mark in "@/\\")
+    return _Template(
+        mol=claimed,
+        connectivity=query.GetMol(),
+        elements=sorted(numbers),
+        charge=Chem.GetFormalCharge(claimed),
+        unpaired=_unpaired(claimed),
+        plain=is_plain(claimed),
+        flat=not any(mark in smiles for mark in "@/\\"),
+    )
 
 
 def _single_atom(mol: Chem.Mol, charge: int, multiplicity: int) -> Perceived:
@@ -222,11 +253,51 @@ def _single_atom(mol: Chem.Mol, charge: int, multiplicity: int) -> Perceived:
     return Perceived(mol=mol, smiles=Chem.MolToSmiles(mol))
 
 
-def _finished(mol: Chem.Mol) -> Perceived:
+def _bond_orders(skeleton: Chem.Mol, charge: int, max_iterations: int) -> Chem.Mol | str:
+    """Return the molecule that RDKit finds, or why it finds none."""
+    mol = Chem.Mol(skeleton)
     try:
         with BlockLogs():
-            Chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
-        return Perceived(mol=mol, smiles=canonical(mol))
+            rdDetermineBonds.DetermineBondOrders(mol, charge=charge, embedChiral=False, maxIterations=max_iterations)
+            Chem.SanitizeMol(mol)
+    except (ValueError, RuntimeError) as error:
+        return f"no bond orders fit the geometry: {_one_line(error)}"
+    return mol
+
+
+def _of_other_elements(skeleton: Chem.Mol, charge: int, multiplicity: int, max_iterations: int) -> Perceived:
+    """Leave metals and the like to RDKit, in an order of atoms that is that of the skeleton."""
+    with BlockLogs():
+        skeleton.UpdatePropertyCache(strict=False)
+        Chem.FastFindRings(skeleton)
+        ranks = list(Chem.CanonicalRankAtoms(skeleton, breakTies=True))
+    order = np.argsort(ranks)
+    mol = _bond_orders(Chem.RenumberAtoms(skeleton, order.tolist()), charge, max_iterations)
+    if isinstance(mol, str):
+        return Perceived(reason=mol)
+    unpaired = _unpaired(mol)
+    if unpaired != multiplicity - 1:
+        reason = f"perceived with {unpaired} unpaired electrons; multiplicity {multiplicity} has {multiplicity - 1}"
+        return Perceived(reason=reason)
+    return _finished(Chem.RenumberAtoms(mol, [int(rank) for rank in ranks]), None)
+
+
+def _unpaired(mol: Chem.Mol) -> int:
+    return sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtomsMatchingQuery(_RADICAL))
+
+
+def _finished(mol: Chem.Mol, forms: Mesomers | None) -> Perceived:
+    try:
+        mark_stereo(mol)
+        if forms is not None and forms.several:
+            reassign_stereo(forms.without_false_stereo(mol))
+        smiles, exchangeable = canonical_of_exchangeable(mol)
+        if exchangeable:
+            # whether RDKit keeps all marks of such a molecule depends on the order of its atoms
+            bare = Chem.RemoveHs(with_all_marks(mol), sanitize=False)
+            bare.UpdatePropertyCache(strict=False)
+            smiles = canonical(parse(Chem.MolToSmiles(settled_order(bare))))
+        return Perceived(mol=mol, smiles=smiles)
     except (ValueError, RuntimeError) as error:
         return Perceived(reason=f"no canonical SMILES: {_one_line(error)}")
 

@@ -52,7 +52,7 @@ def test_geometries_without_bonds_are_perceived(tmp_path):
     frames = [molecule(name) for name in WATER_AND_METHANOL]
     frames.append(frames[1][:-1])  # a hydrogen is lacking: nothing fills it in
     frames.append(Atoms("CH4", np.zeros((5, 3))))
-    frames.append(Atoms("H2OH2O", np.vstack([molecule("H2O").positions, molecule("H2O").positions + 5.0])))
+    frames.append(Atoms("OH2OH2", np.vstack([molecule("H2O").positions, molecule("H2O").positions + 5.0])))
     path = tmp_path / "samples.xyz"
     write(path, frames)
     found = names(path)
