@@ -15,8 +15,8 @@ from molaug.structures.chemistry.stereo_symmetry import exchangeable, settled_or
 #: A SMILES is parsed and written at most this often before it counts as canonical.
 _ROUNDS = 8
 
-#: What a SMILES holds if the molecule may have several mesomeric forms: an unusual bracket (a charge, an unpaired electron),
-#: or an element that may expand its octet.
+#: What a SMILES holds if the molecule may have several mesomeric forms: an unusual bracket (a charge, an unpaired
+#: electron), or an element that may expand its octet.
 _MAY_HAVE_FORMS = re.compile(r"\[(?!(?:[CN]@@?H?|nH)\])|[SPIXs]|Cl|p|Br")
 
 #: Double bonds that may be parts of a ring: all but those of a carbonyl group.

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
 #: Penalties. An octet that lacks two electrons costs as much as three formal charges, so that carbon monoxide and
-#: acylium ions have full octets, and no others are charged all over to fill one; less important things stay below one charge.
+#: acylium ions have full octets, but nothing is charged all over to fill one. The rest stays below one charge.
 _CHARGE: Final = 1_000_000
 _LACKING_PAIR: Final = 3 * _CHARGE
 _FURTHER_CHARGE: Final = _CHARGE // 2  # a second charge on the same atom, beyond its own penalty
@@ -50,7 +50,7 @@ _TABLE = Chem.GetPeriodicTable()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lewis:
-    """One Lewis structure: per atom the formal charge and the unpaired electrons, per bond of the skeleton its order."""
+    """One Lewis structure: formal charge and unpaired electrons of each atom, order of each bond of the skeleton."""
 
     charges: tuple[int, ...]
     unpaired: tuple[int, ...]
@@ -65,6 +65,14 @@ class _State:
     charge: int
     unpaired: int
     excess: int
+
+
+#: How a partial structure may go on: the free valences of its open atoms, its charge, its unpaired electrons.
+_Key: TypeAlias = tuple[tuple[int, ...], int, int]
+
+#: The least penalty of each, and the steps that lead to it: the structure before, what the new atom is, and the bond
+#: orders beyond single bonds to its earlier neighbours.
+_Layer: TypeAlias = dict[_Key, tuple[int, list[tuple[_Key, _State, tuple[int, ...]]]]]
 
 
 def known_elements(numbers: Sequence[int]) -> bool:
@@ -93,11 +101,11 @@ def lewis_structures(
 ) -> tuple[Lewis, ...]:
     """Return the best Lewis structures of a skeleton.
 
-    Best are those of the least penalty. In the order of their weight it counts: octets that lack electrons and formal charges
-    (a pair that lacks is as bad as three charges), pairs beyond the octet, where the charges are (negative ones
+    Best are those of the least penalty. In the order of their weight it counts: octets that lack electrons and formal
+    charges (a pair that lacks is as bad as three charges), pairs beyond the octet, where the charges are (negative ones
     rather on N, O, S and halogens than elsewhere, positive ones on the least electronegative atom that has its octet),
-    multiple bonds to electronegative atoms (an amide that lost a proton is C(=O)[N-]), and few neighbours of
-    negative atoms. The search is exact: partial structures grow atom by atom along the skeleton, and of those that leave the
+    multiple bonds to electronegative atoms (an amide that lost a proton is C(=O)[N-]), and few neighbours of negative
+    atoms. The search is exact: partial structures grow atom by atom along the skeleton, and of those that leave the
     same free valences, charge and unpaired electrons only the best are kept.
 
     Parameters
@@ -164,18 +172,14 @@ class _Search:
             self._steps.append((atom, earlier, indices, kept, later))
             waiting = [waiting[w] for w in kept]
 
-    def grown(
-        self, states: Sequence[Sequence[_State]], charge: int, unpaired: int, bound: int
-    ) -> list[dict[tuple[tuple[int, ...], int, int], tuple[int, list[tuple[object, _State, tuple[int, ...]]]]]] | None:
-        """Return for each atom in turn the partial structures; empty where none is complete, None where there are too many."""
+    def grown(self, states: Sequence[Sequence[_State]], charge: int, unpaired: int, bound: int) -> list[_Layer] | None:
+        """Return the partial structures atom by atom; empty where none is complete, None where there are too many."""
         ahead = [0] * (self._n + 1)  # what the atoms to come will cost at least
         for k in range(self._n - 1, -1, -1):
             ahead[k] = ahead[k + 1] + states[self._order[k]][0].penalty
-        layers: list[
-            dict[tuple[tuple[int, ...], int, int], tuple[int, list[tuple[object, _State, tuple[int, ...]]]]]
-        ] = [{((), 0, 0): (0, [])}]
+        layers: list[_Layer] = [{((), 0, 0): (0, [])}]
         for k, (atom, earlier, _, kept, later) in enumerate(self._steps):
-            layer: dict[tuple[tuple[int, ...], int, int], tuple[int, list[tuple[object, _State, tuple[int, ...]]]]] = {}
+            layer: _Layer = {}
             for key, (cost, _) in layers[-1].items():
                 free, q, u = key
                 for state in states[atom]:
@@ -207,12 +211,12 @@ class _Search:
             layers.append(layer)
         return layers if ((), charge, unpaired) in layers[-1] else []
 
-    def forms(self, layers: list[dict], charge: int, unpaired: int) -> Iterator[Lewis]:  # type: ignore[type-arg]
+    def forms(self, layers: Sequence[_Layer], charge: int, unpaired: int) -> Iterator[Lewis]:
         """Yield complete structures of least penalty."""
         charges, odd, orders = [0] * self._n, [0] * self._n, [1] * len(self._bonds)
         count = 0
 
-        def back(k: int, key: object) -> Iterator[Lewis]:
+        def back(k: int, key: _Key) -> Iterator[Lewis]:
             nonlocal count
             if k == 0:
                 count += 1

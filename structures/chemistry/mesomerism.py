@@ -1,9 +1,9 @@
 """One form for all mesomeric forms: a molecule is its skeleton, its charge and its unpaired electrons.
 
-Dimethyl sulfoxide is drawn with a double bond or with two charges, an amidinium ion with its charge on either nitrogen.
-The form by which a molecule goes here is the best of its Lewis structures (:mod:`molaug.structures.chemistry.lewis`); of
-equally good ones that with the most aromatic atoms, then that of the first SMILES in alphabetical order. Hydrogens
-stay where they are: tautomers are different molecules.
+Dimethyl sulfoxide is drawn with a double bond or with two charges, an amidinium ion with its charge on either
+nitrogen. The form by which a molecule goes here is the best of its Lewis structures
+(:mod:`molaug.structures.chemistry.lewis`); of equally good ones that with the most aromatic atoms, then that of the
+first SMILES in alphabetical order. Hydrogens stay where they are: tautomers are different molecules.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ _EXPANDED = Chem.MolFromSmarts("[$([#15,#33,#51;v4,v5,v6]),$([#16,#34,#52;v3,v4,
 #: Double bonds that may alternate around a ring although it is not aromatic.
 _ALTERNATING = Chem.MolFromSmarts("*=;@*-;@*=,:;@*")
 
-
 _CARBON_GROUP = (6, 14, 32, 50)
 
 
@@ -43,9 +42,9 @@ _CARBON_GROUP = (6, 14, 32, 50)
 class Mesomers:
     """The form by which a molecule goes, and what is the same in all its best forms.
 
-    ``mol`` has its atoms and bonds in the order of the molecule it was made from. Where there are ``several`` forms, only the bonds
-    of ``always_double`` (by index) hold their neighbours in place, and ``equal`` lists classes of atoms, one number an
-    atom, that the skeleton does not tell apart.
+    ``mol`` has its atoms and bonds in the order of the molecule it was made from. Only the bonds of ``always_double``
+    (by index) hold their neighbours in place: they are double in all forms, and neither end has an expanded octet.
+    Where there are ``several`` forms, ``equal`` has one number for all atoms that the skeleton does not tell apart.
     """
 
     mol: Chem.Mol
@@ -54,7 +53,10 @@ class Mesomers:
     equal: tuple[int, ...]
 
     def without_false_stereo(self, mol: Chem.Mol) -> Chem.Mol:
-        """Take the marks off bonds that are not double in every form, and off centres two of whose arms only one form tells apart.
+        """Take away marks that only one of the forms gives reason for.
+
+        Bonds that are not double in every form turn, and so do those of an expanded octet. A centre two of whose arms
+        are alike in the skeleton but drawn differently, as the oxygens of a phosphate are, is none.
 
         Parameters
         ----------
@@ -66,11 +68,11 @@ class Mesomers:
         rdkit.Chem.Mol
             The same object.
         """
-        if not self.several:
-            return mol
         for bond in mol.GetBonds():
             if bond.GetStereo() != Chem.BondStereo.STEREONONE and bond.GetIdx() not in self.always_double:
                 bond.SetStereo(Chem.BondStereo.STEREONONE)
+        if not self.several:
+            return mol
         marked = [atom for atom in mol.GetAtoms() if atom.GetChiralTag() != Chem.ChiralType.CHI_UNSPECIFIED]
         if marked:
             with BlockLogs():
@@ -108,7 +110,7 @@ def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
         for bond in mol.GetBonds()
         if not hydrogens[bond.GetBeginAtomIdx()] and not hydrogens[bond.GetEndAtomIdx()]
     ]
-    bare, classes, order = _ranked(mol, heavy, inner)
+    classes, order = _ranked(mol, heavy, inner)
     place = {heavy[k]: n for n, k in enumerate(order)}  # where an atom of the molecule stands in the canonical order
     ordered = [heavy[k] for k in order]
     ends = {}
@@ -128,14 +130,16 @@ def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
     ]
     if not made:
         return None
-    del bare
+    best = made[0] if len(made) == 1 else min(made, key=lambda form: (-_aromatic(form), _flat(form)))
+    expanded = {k for (k,) in best.GetSubstructMatches(_EXPANDED)}
     always = [
-        index for k, pair in enumerate(pairs) if all(form.orders[k] == 2 for form in forms) for index in [ends[pair]]
+        ends[pair]
+        for k, pair in enumerate(pairs)
+        if all(form.orders[k] == 2 for form in forms) and expanded.isdisjoint(ordered[a] for a in pair)
     ]
     equal = [-1] * len(atoms)
     for k, number in zip(ordered, rank, strict=True):
         equal[k] = number
-    best = made[0] if len(made) == 1 else min(made, key=lambda form: (-_aromatic(form), _flat(form)))
     return Mesomers(mol=best, several=len(forms) > 1, always_double=frozenset(always), equal=tuple(equal))
 
 
@@ -178,8 +182,8 @@ def is_plain(mol: Chem.Mol) -> bool:
     Returns
     -------
     bool
-        True where there is no charge, no unpaired electron, no expanded octet, and no ring with double bonds that alternate and
-        are not aromatic.
+        True where there is no charge, no unpaired electron, no expanded octet, and no ring with double bonds that
+        alternate and are not aromatic.
     """
     if len(mol.GetAtomsMatchingQuery(_ODD)) or mol.HasSubstructMatch(_EXPANDED):
         return False
@@ -234,8 +238,8 @@ def _is_terminal_hydrogen(atom: Chem.Atom) -> bool:
     )
 
 
-def _ranked(mol: Chem.Mol, heavy: Sequence[int], inner: Sequence[int]) -> tuple[Chem.Mol, list[int], list[int]]:
-    """Return the bare skeleton, its classes of equal atoms, and its atoms in an order that is that of the skeleton alone."""
+def _ranked(mol: Chem.Mol, heavy: Sequence[int], inner: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Return the classes of equal atoms of the bare skeleton, and its atoms in an order of the skeleton's own."""
     bare = Chem.RWMol()
     index = {}
     for k in heavy:
@@ -253,7 +257,7 @@ def _ranked(mol: Chem.Mol, heavy: Sequence[int], inner: Sequence[int]) -> tuple[
         Chem.FastFindRings(bare)
         classes = list(Chem.CanonicalRankAtoms(bare, breakTies=False, includeChirality=False))
         total = list(Chem.CanonicalRankAtoms(bare, breakTies=True, includeChirality=False))
-    return bare, classes, sorted(range(len(heavy)), key=total.__getitem__)
+    return classes, sorted(range(len(heavy)), key=total.__getitem__)
 
 
 def _different(forms: Sequence[Lewis], rank: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[Lewis]:

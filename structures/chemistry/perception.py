@@ -156,7 +156,8 @@ def lay_graph(smiles: str, numbers: ArrayLike, positions: ArrayLike) -> Perceive
     found = _finished(mol, forms)
     if found.smiles is None or template.flat or found.smiles == smiles:
         return found
-    if canonical(claimed) != found.smiles and not has_given_stereo(found.mol, claimed):
+    agrees = canonical(claimed) == found.smiles or (found.mol is not None and has_given_stereo(found.mol, claimed))
+    if not agrees:
         return Perceived(reason=f"the stereo of the geometry is {found.smiles}, that of the graph {smiles}")
     return found
 
@@ -289,7 +290,7 @@ def _unpaired(mol: Chem.Mol) -> int:
 def _finished(mol: Chem.Mol, forms: Mesomers | None) -> Perceived:
     try:
         mark_stereo(mol)
-        if forms is not None and forms.several:
+        if forms is not None:
             reassign_stereo(forms.without_false_stereo(mol))
         smiles, exchangeable = canonical_of_exchangeable(mol)
         if exchangeable:

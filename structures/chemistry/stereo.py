@@ -14,7 +14,7 @@ _PNICTOGENS = (15, 33, 51)
 #: Normalised volume of three arms below which a centre counts as flat.
 _FLAT = 0.05
 
-#: Seen along the first arm the others run clockwise, which is a negative volume of the first three; or counterclockwise.
+#: Seen along the first arm the others run clockwise, a negative volume of the first three; or counterclockwise.
 _HANDED = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
 _UNMARKED = Chem.ChiralType.CHI_UNSPECIFIED
 
@@ -24,9 +24,9 @@ _Vector = Sequence[float]
 def mark_stereo(mol: Chem.Mol) -> None:
     """Mark centres and double bonds as the conformer has them; earlier marks are gone.
 
-    What RDKit does is mended in two places. Where the four neighbours of a centre lie on one side of it, as at bridgeheads of
-    small cages, the sign that three of them span with the centre depends on which three are taken; here the tetrahedron of all four
-    decides. Trivalent phosphorus, arsenic and antimony are marked too.
+    What RDKit does is mended in two places. Where the four neighbours of a centre lie on one side of it, as at
+    bridgeheads of small cages, the sign that three of them span with the centre depends on which three are taken; here
+    the tetrahedron of all four decides. Trivalent phosphorus, arsenic and antimony are marked too.
 
     Parameters
     ----------

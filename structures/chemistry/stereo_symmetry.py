@@ -1,8 +1,8 @@
 """One way to write stereocentres that a symmetry of the molecule exchanges.
 
-Where equal parts of a molecule differ in their marks alone, as across a bridged ring, several sets of marks mean the same, and RDKit writes
-one or another with the order of atoms. Here the order is settled first: of all orders that the bare graph does not tell
-apart, the one whose marks come first.
+Where equal parts of a molecule differ in their marks alone, as across a bridged ring, several sets of marks mean the
+same, and RDKit writes one or another with the order of atoms. Here the order is settled first: of all orders that the
+bare graph does not tell apart, the one whose marks come first.
 """
 
 from __future__ import annotations
