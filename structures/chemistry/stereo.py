@@ -8,8 +8,9 @@ from math import dist
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-#: With three arms these do not invert at room temperature; RDKit does not mark them from coordinates.
-_PNICTOGENS = (15, 33, 51)
+#: With three arms these do not invert at room temperature (nitrogen in rings of three); RDKit does not mark all of them
+#: from coordinates.
+_PNICTOGENS = (7, 15, 33, 51)
 
 #: Normalised volume of three arms below which a centre counts as flat.
 _FLAT = 0.05
@@ -26,7 +27,8 @@ def mark_stereo(mol: Chem.Mol) -> None:
 
     What RDKit does is mended in two places. Where the four neighbours of a centre lie on one side of it, as at
     bridgeheads of small cages, the sign that three of them span with the centre depends on which three are taken; here
-    the tetrahedron of all four decides. Trivalent phosphorus, arsenic and antimony are marked too.
+    the tetrahedron of all four decides. Trivalent phosphorus, arsenic and antimony are marked too, and nitrogen in
+    rings of three.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def mark_stereo(mol: Chem.Mol) -> None:
     for k in range(mol.GetNumAtoms()):  # by index: iterating over a query costs more
         atom = mol.GetAtomWithIdx(k)
         tag = atom.GetChiralTag()
-        if tag == _UNMARKED and (atom.GetAtomicNum() not in _PNICTOGENS or atom.GetTotalValence() != 3):
+        if tag == _UNMARKED and not _does_not_invert(mol, atom):
             continue
         x = x or mol.GetConformer().GetPositions().tolist()
         right = _mark(x[k], [x[bond.GetOtherAtomIdx(k)] for bond in atom.GetBonds()])
@@ -122,6 +124,13 @@ def has_given_stereo(mol: Chem.Mol, claimed: Chem.Mol) -> bool:
     with BlockLogs():
         found, wanted = (Chem.RemoveHs(m, sanitize=False) for m in (mol, claimed))
     return bool(found.HasSubstructMatch(wanted, useChirality=True))
+
+
+def _does_not_invert(mol: Chem.Mol, atom: Chem.Atom) -> bool:
+    z = atom.GetAtomicNum()
+    if z not in _PNICTOGENS or atom.GetTotalValence() != 3:
+        return False
+    return z != 7 or mol.GetRingInfo().IsAtomInRingOfSize(atom.GetIdx(), 3)
 
 
 def _mark(centre: _Vector, arms: Sequence[_Vector]) -> Chem.ChiralType:
