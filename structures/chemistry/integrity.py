@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rdkit import Chem
-from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.connectivity import BOND_FACTOR, TYPICAL_NEIGHBOURS, bonds, reach
+from molaug.structures.chemistry.stereo import is_marked_amine, mark_stereo, with_hands_of_amines
 
 #: Why a geometry is not the molecule.
 BROKEN_BONDS = "its bonds are not those of the parent"
@@ -61,6 +61,7 @@ class Integrity:
         self._limit = BOND_FACTOR * reach(self._numbers[self._i], self._numbers[self._j])  # (n_pairs,)
         self._pairs = np.stack([self._i, self._j], axis=1)[self._bonded].tolist()
         self._marks = stereo_marks(mol)
+        self._amines = any(is_marked_amine(mol.GetAtomWithIdx(k)) for kind, k in self._marks if kind == "atom")
         self._centres = [_ordered_neighbours(mol, place) for kind, place in self._marks if kind == "atom"]
         self._double = [_double_bond(mol, place) for kind, place in self._marks if kind == "bond"]
         self._clear = np.array([_CLEAR_VOLUME] * len(self._centres) + [_CLEAR_COSINE] * len(self._double))
@@ -135,10 +136,12 @@ class Integrity:
     def _measures(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return normalised volumes of the centres, then cosines of the double bonds, shape (n, n_marks)."""
         columns: list[NDArray[np.float64]] = []
-        for centre, a, b, c in self._centres:
-            arms = x[:, [a, b, c]] - x[:, [centre]]  # (n, 3, 3)
-            volume = np.linalg.det(arms)
-            columns.append(volume / np.linalg.norm(arms, axis=2).prod(axis=1))
+        for place, *arms in self._centres:
+            # of four arms the tetrahedron that they span decides, wherever the centre lies
+            origin, *others = arms if len(arms) == 4 else (place, *arms)
+            edges = x[:, others] - x[:, [origin]]  # (n, 3, 3)
+            volume = np.linalg.det(edges) * (-1 if len(arms) == 4 else 1)
+            columns.append(volume / np.maximum(np.linalg.norm(edges, axis=2).prod(axis=1), 1e-12))
         for a, b, c, d in self._double:
             axis = x[:, c] - x[:, b]
             first, second = np.cross(x[:, a] - x[:, b], axis), np.cross(x[:, d] - x[:, c], axis)
@@ -151,9 +154,8 @@ class Integrity:
         conformer = Chem.Conformer(len(x))
         conformer.SetPositions(np.ascontiguousarray(x))
         mol.AddConformer(conformer, assignId=True)
-        with BlockLogs():
-            Chem.AssignStereochemistryFrom3D(mol, replaceExistingTags=True)
-        found = stereo_marks(mol)
+        mark_stereo(mol)
+        found = stereo_marks(with_hands_of_amines(mol) if self._amines else mol)
         return all(found.get(place) == mark for place, mark in self._marks.items())
 
 
@@ -183,9 +185,8 @@ def stereo_marks(mol: Chem.Mol) -> dict[tuple[str, int], object]:
     return {**atoms, **double}
 
 
-def _ordered_neighbours(mol: Chem.Mol, centre: int) -> tuple[int, int, int, int]:
-    neighbours = sorted(atom.GetIdx() for atom in mol.GetAtomWithIdx(centre).GetNeighbors())
-    return centre, neighbours[0], neighbours[1], neighbours[2]
+def _ordered_neighbours(mol: Chem.Mol, centre: int) -> tuple[int, ...]:
+    return centre, *sorted(atom.GetIdx() for atom in mol.GetAtomWithIdx(centre).GetNeighbors())
 
 
 def _double_bond(mol: Chem.Mol, index: int) -> tuple[int, int, int, int]:

@@ -8,9 +8,10 @@ from math import dist
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-#: With three arms these do not invert at room temperature (nitrogen in rings of three); RDKit does not mark all of them
-#: from coordinates.
-_PNICTOGENS = (7, 15, 33, 51)
+#: With three arms these do not invert at room temperature; RDKit does not mark them from coordinates.
+_PNICTOGENS = (15, 33, 51)
+
+_NITROGEN = 7
 
 #: Normalised volume of three arms below which a centre counts as flat.
 _FLAT = 0.05
@@ -27,8 +28,7 @@ def mark_stereo(mol: Chem.Mol) -> None:
 
     What RDKit does is mended in two places. Where the four neighbours of a centre lie on one side of it, as at
     bridgeheads of small cages, the sign that three of them span with the centre depends on which three are taken; here
-    the tetrahedron of all four decides. Trivalent phosphorus, arsenic and antimony are marked too, and nitrogen in
-    rings of three.
+    the tetrahedron of all four decides. Trivalent phosphorus, arsenic and antimony are marked too.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def mark_stereo(mol: Chem.Mol) -> None:
     for k in range(mol.GetNumAtoms()):  # by index: iterating over a query costs more
         atom = mol.GetAtomWithIdx(k)
         tag = atom.GetChiralTag()
-        if tag == _UNMARKED and not _does_not_invert(mol, atom):
+        if tag == _UNMARKED and (atom.GetAtomicNum() not in _PNICTOGENS or atom.GetTotalValence() != 3):
             continue
         x = x or mol.GetConformer().GetPositions().tolist()
         right = _mark(x[k], [x[bond.GetOtherAtomIdx(k)] for bond in atom.GetBonds()])
@@ -100,15 +100,54 @@ def with_all_marks(mol: Chem.Mol) -> Chem.Mol:
     return marked
 
 
+def is_marked_amine(atom: Chem.Atom) -> bool:
+    """Tell whether an atom is trivalent nitrogen with a mark, as in small rings.
+
+    Parameters
+    ----------
+    atom
+        Of any molecule.
+
+    Returns
+    -------
+    bool
+        Names of geometries bear no such marks.
+    """
+    marked = atom.GetChiralTag() != _UNMARKED
+    return bool(marked and atom.GetAtomicNum() == _NITROGEN and atom.GetTotalValence() == 3)
+
+
+def with_hands_of_amines(mol: Chem.Mol) -> Chem.Mol:
+    """Mark every nitrogen with three arms as the conformer has it.
+
+    Parameters
+    ----------
+    mol
+        With all atoms and a conformer.
+
+    Returns
+    -------
+    rdkit.Chem.Mol
+        A copy.
+    """
+    marked = Chem.Mol(mol)
+    x = mol.GetConformer().GetPositions().tolist()
+    for atom in marked.GetAtoms():
+        if atom.GetAtomicNum() == _NITROGEN and atom.GetDegree() == 3:
+            atom.SetChiralTag(_mark(x[atom.GetIdx()], [x[other.GetIdx()] for other in atom.GetNeighbors()]))
+    return marked
+
+
 def has_given_stereo(mol: Chem.Mol, claimed: Chem.Mol) -> bool:
     """Tell whether a molecule has the stereo that a claim gives; what the claim leaves open is free.
 
     Parameters
     ----------
     mol
-        With all its stereo marked.
+        With all atoms, its stereo marked; with a conformer if the claim marks nitrogen.
     claimed
-        The same molecule, atoms in any order, with none, some or all of its stereo marked.
+        The same molecule, atoms in any order, with none, some or all of its stereo marked. Nitrogen in small rings has
+        a hand if the claim gives it one; names do not tell its hands apart otherwise.
 
     Returns
     -------
@@ -121,16 +160,11 @@ def has_given_stereo(mol: Chem.Mol, claimed: Chem.Mol) -> bool:
     >>> [has_given_stereo(whole, Chem.MolFromSmiles(s)) for s in ("CC(F)[C@H](C)Cl", "CC(F)[C@@H](C)Cl")]
     [True, False]
     """
+    if mol.GetNumConformers() and any(is_marked_amine(atom) for atom in claimed.GetAtoms()):
+        mol = with_hands_of_amines(mol)
     with BlockLogs():
         found, wanted = (Chem.RemoveHs(m, sanitize=False) for m in (mol, claimed))
     return bool(found.HasSubstructMatch(wanted, useChirality=True))
-
-
-def _does_not_invert(mol: Chem.Mol, atom: Chem.Atom) -> bool:
-    z = atom.GetAtomicNum()
-    if z not in _PNICTOGENS or atom.GetTotalValence() != 3:
-        return False
-    return z != 7 or mol.GetRingInfo().IsAtomInRingOfSize(atom.GetIdx(), 3)
 
 
 def _mark(centre: _Vector, arms: Sequence[_Vector]) -> Chem.ChiralType:

@@ -22,7 +22,6 @@ def embedded(smiles: str, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
         "CC[As@](C)c1ccccc1",
         "CC[S@](=O)c1ccccc1",
         "C[C@H](F)Cl",
-        "C[C@H]1[N@](C)C1",
         "CC[P@@](=O)(C)c1ccccc1",
         "C[C@@H]1P[C@H]1C",
     ],
@@ -34,6 +33,13 @@ def test_the_hand_of_a_centre_is_seen_and_the_other_one_refused(smiles: str) -> 
     mirrored = lay_graph(name, z, -x)
     assert mirrored.smiles is None or mirrored.smiles == perceive(z, -x).smiles != name
     assert perceive(z, -x).smiles != perceive(z, x).smiles
+
+
+def test_the_hand_of_a_ring_nitrogen_counts_where_it_is_given() -> None:
+    z, x = embedded("C[C@H]1[N@](C)C1")
+    assert lay_graph("C[C@@H]1C[N@@]1C", z, x).smiles == "C[C@@H]1CN1C"
+    assert "stereo" in lay_graph("C[C@@H]1C[N@]1C", z, x).reason
+    assert lay_graph("C[C@@H]1CN1C", z, x).smiles == "C[C@@H]1CN1C"
 
 
 @pytest.mark.parametrize(
