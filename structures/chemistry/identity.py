@@ -150,6 +150,32 @@ def canonical_of_exchangeable(mol: Chem.Mol, *, isomeric: bool = True) -> tuple[
     return _fixed(smiles, isomeric)
 
 
+def canonical_text(smiles: str) -> str:
+    """Return the canonical SMILES of a SMILES.
+
+    Parameters
+    ----------
+    smiles
+        One that RDKit can read.
+
+    Returns
+    -------
+    str
+        As :func:`canonical` gives it.
+
+    Raises
+    ------
+    ValueError
+        If RDKit cannot read it.
+
+    Examples
+    --------
+    >>> canonical_text("C[S+]([O-])C")
+    'CS(C)=O'
+    """
+    return _fixed(smiles, isomeric=True)[0]
+
+
 @lru_cache(maxsize=65536)
 def _fixed(smiles: str, isomeric: bool) -> tuple[str, bool]:
     seen = [smiles]

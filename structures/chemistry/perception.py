@@ -14,7 +14,7 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.connectivity import bonds
 from molaug.structures.chemistry.elements import formula, spin_reason
-from molaug.structures.chemistry.identity import canonical, canonical_of_exchangeable, may_have_forms, parse
+from molaug.structures.chemistry.identity import canonical, canonical_of_exchangeable, canonical_text, may_have_forms, parse
 from molaug.structures.chemistry.lewis import known_elements
 from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, is_torn, mesomers
 from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo, reassign_stereo, with_all_marks
@@ -297,7 +297,7 @@ def _finished(mol: Chem.Mol, forms: Mesomers | None) -> Perceived:
             # whether RDKit keeps all marks of such a molecule depends on the order of its atoms
             bare = Chem.RemoveHs(with_all_marks(mol), sanitize=False)
             bare.UpdatePropertyCache(strict=False)
-            smiles = canonical(parse(Chem.MolToSmiles(settled_order(bare))))
+            smiles = canonical_text(Chem.MolToSmiles(settled_order(bare)))
         return Perceived(mol=mol, smiles=smiles)
     except (ValueError, RuntimeError) as error:
         return Perceived(reason=f"no canonical SMILES: {_one_line(error)}")
