@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +34,8 @@ from molaug.structures.chemistry import with_smiles
 from molaug.structures.datasets import Audit, Card, Dataset, export, known, known_dataset, open_dataset
 from molaug.structures.datasets.consistency import contradiction_of, watched
 from molaug.structures.datasets.export.folder import sha256
+from molaug.structures.doors.parquet import iter_parquet
+from molaug.structures.gate import faults
 
 #: Missing AMONs shown on the terminal.
 _SHOWN = 20
@@ -441,15 +444,16 @@ def _validate_dataset(folder: Path) -> int:
             continue
         wrong += 1
     if not wrong:
-        rows = sum(len(batch) for batch in open_dataset(folder).batches())
+        rows = sum(len(batch) for batch in iter_parquet(folder))
         expected = card.counts.structures if card.counts else rows
         wrong += int(rows != expected)
-        finite = all(
-            np.isfinite(batch.positions[np.repeat(batch.has_geometry, batch.n_atoms)]).all()
-            for batch in open_dataset(folder).batches()
+        found = Counter(
+            fault for batch in iter_parquet(folder) for fault in faults(batch.filter(batch.alive)) if fault is not None
         )
-        wrong += int(not finite)
-        print(f"{folder}: {rows} rows of {expected}, {'finite' if finite else 'NaN or infinite'} positions")
+        wrong += int(bool(found))
+        print(f"{folder}: {rows} rows of {expected}, {found.total() or 'none'} of them impossible")
+        for fault, count in found.most_common():
+            print(f"{folder}: {count} with {fault}")
         contradiction = contradiction_of(open_dataset(folder).batches())
         if contradiction is not None:
             wrong += 1

@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 if TYPE_CHECKING:
     from molaug.structures.table import Structures
 
+#: Begins the reason of rows that do not pass.
+IMPOSSIBLE = "impossible"
+
 #: The last element.
 LAST_ELEMENT = 118
 
@@ -231,6 +234,25 @@ def whole(values: ArrayLike, low: int, high: int, what: str, rows: NDArray[np.in
         value = given.ravel()[place]
         raise ValueError(f"row {row}: {what} {value}; expected a whole number from {low} to {high}")
     return given.astype(np.int64)
+
+
+def reasons(structures: Structures, author: str | None = None) -> list[str | None]:
+    """Return the reasons for which rows of a batch are to be rejected.
+
+    Parameters
+    ----------
+    structures
+        Any rows.
+    author
+        Who rejects; stands before the reason.
+
+    Returns
+    -------
+    list of (str or None)
+        For instance ``"rattle: impossible: no atoms"``; None for a sound row.
+    """
+    prefix = IMPOSSIBLE if author is None else f"{author}: {IMPOSSIBLE}"
+    return [None if fault is None else f"{prefix}: {fault}" for fault in faults(structures)]
 
 
 def atomic_numbers(rows: Sequence[ArrayLike]) -> list[NDArray[np.uint8]]:

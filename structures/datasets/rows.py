@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ase.data import atomic_numbers
 from numpy.typing import ArrayLike, NDArray
 
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.dataset import CHUNK
-from molaug.structures.gate import kind_of, raw_faults
+from molaug.structures.gate import IMPOSSIBLE, faults, kind_of, raw_faults
 from molaug.structures.table import Structures
-
-#: Begins the reason of rows that do not pass the gate.
-IMPOSSIBLE = "impossible"
 
 DUPLICATE = "duplicate of an earlier row"
 
@@ -69,6 +68,39 @@ def assemble(
             waiting = []
     if waiting:
         yield _batch(waiting, audit, origin, seen if unique else None)
+
+
+def passed(batch: Structures, audit: Audit, names: Sequence[str]) -> Structures:
+    """Return the rows of a batch that pass the gate, and account for all of them.
+
+    Parameters
+    ----------
+    batch
+        As read; energies and forces of NaN are taken as missing.
+    audit
+        Told what is kept and dropped.
+    names
+        What the source calls the rows.
+
+    Returns
+    -------
+    Structures
+        The rows kept, in order.
+    """
+    found = faults(batch)
+    for name, fault in zip(names, found, strict=True):
+        if fault is not None:
+            audit.drop(name, f"{IMPOSSIBLE}: {fault}")
+    missing = np.asarray(pc.fill_null(pc.is_nan(batch.table.column("energy")), False), dtype=bool)
+    if missing.any():
+        for k in np.flatnonzero(missing):
+            audit.note(names[k], "unlabelled: an energy of NaN")
+        energy = pc.if_else(pa.array(missing), None, batch.table.column("energy"))
+        batch = batch.with_columns({"energy": energy})
+    if any(found):
+        batch = batch.filter(np.array([fault is None for fault in found]))
+    audit.keep(len(batch))
+    return batch
 
 
 def numbers_of(symbols: Iterable[str]) -> NDArray[np.uint8]:
