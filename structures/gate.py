@@ -236,6 +236,48 @@ def whole(values: ArrayLike, low: int, high: int, what: str, rows: NDArray[np.in
     return given.astype(np.int64)
 
 
+def frame_faults(
+    positions: NDArray[Any], energy: NDArray[np.float64] | None = None, forces: NDArray[Any] | None = None
+) -> list[str | None]:
+    """Return the reasons for which frames of one molecule are to be dropped.
+
+    Parameters
+    ----------
+    positions
+        In Å, shape (n, n_atoms, 3).
+    energy
+        Shape (n,).
+    forces
+        Shape (n, n_atoms, 3).
+
+    Returns
+    -------
+    list of (str or None)
+        For instance ``"impossible: positions that are not finite"``; None for a sound frame.
+
+    Examples
+    --------
+    >>> frame_faults(np.full((1, 3, 3), np.nan))
+    ['impossible: positions that are not finite']
+    """
+    n = len(positions)
+    found: list[str | None] = [None] * n
+    sound = np.isfinite(positions).all(axis=(1, 2))
+    checks = [
+        ("positions that are not finite", ~sound),
+        ("positions beyond 1e5 Å", (np.abs(positions) > FARTHEST).any(axis=(1, 2))),
+    ]
+    if energy is not None:
+        checks.append(("an infinite energy", np.isinf(energy)))
+    if forces is not None:
+        partly = ~np.isfinite(forces).all(axis=(1, 2)) & ~np.isnan(forces).all(axis=(1, 2))
+        checks.append(("forces that are not finite", partly))
+    for text, wrong in checks:
+        for k in np.flatnonzero(wrong):
+            found[k] = found[k] or f"{IMPOSSIBLE}: {text}"
+    return found
+
+
 def reasons(structures: Structures, author: str | None = None) -> list[str | None]:
     """Return the reasons for which rows of a batch are to be rejected.
 

@@ -12,7 +12,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.rows import numbers_of
+from molaug.structures.gate import IMPOSSIBLE, kind_of, row_fault
 
 #: Levels of theory of ANI-1x and ANI-1ccx by the prefix of their keys (doi:10.1038/s41597-020-0473-z).
 ANI1X_LEVELS = {
@@ -172,7 +174,7 @@ def levels_in(path: Path) -> Levels:
     by_prefix: dict[str, bool] = {}
     named: set[str] = set()
     forces = False
-    with h5py.File(path) as file:
+    with _opened(path) as file:
         written = file.attrs.get(LEVEL_ATTRIBUTE)
         for group in _leaves(file):
             for key in group:
@@ -194,7 +196,9 @@ def levels_in(path: Path) -> Levels:
     )
 
 
-def groups(path: Path, prefix: str = "", *, high_energy: bool = False) -> Iterator[Conformers]:
+def groups(
+    path: Path, prefix: str = "", *, high_energy: bool = False, audit: Audit | None = None
+) -> Iterator[Conformers]:
     """Stream the groups of a file.
 
     Parameters
@@ -205,100 +209,220 @@ def groups(path: Path, prefix: str = "", *, high_energy: bool = False) -> Iterat
         Prefix of the keys of the labels, for ANI-1x/ccx.
     high_energy
         Also yield ``coordinatesHE`` and ``energiesHE`` as groups of their own.
+    audit
+        Counts the rows; told of those that are damaged, and of arrays that are not read.
 
     Yields
     ------
     Conformers
         One molecule, formula or composition at a time.
     """
-    with h5py.File(path) as file:
+    audit = Audit() if audit is None else audit
+    with _opened(path) as file:
         for group in _leaves(file):
-            if "species" in group and group["species"].ndim == 2:
-                yield from _by_composition(group)
-            elif "atomic_numbers" in group:
-                yield from _by_formula(group, prefix)
-            else:
-                yield from _by_molecule(group, high_energy)
+            try:
+                if "species" in group and group["species"].ndim == 2:
+                    yield from _by_composition(group, audit)
+                elif "atomic_numbers" in group:
+                    yield from _by_formula(group, prefix, audit)
+                else:
+                    yield from _by_molecule(group, high_energy, audit)
+            except OSError as error:  # a chunk that cannot be decoded
+                raise ValueError(f"{path}: group {group.name} is damaged: {error}") from error
+
+
+def _opened(path: Path) -> h5py.File:
+    try:
+        return h5py.File(path)
+    except OSError as error:
+        raise ValueError(f"{path}: not a whole HDF5 file: {error}") from error
 
 
 def _leaves(file: h5py.File) -> Iterator[h5py.Group]:
-    """Yield the groups that hold coordinates, in the order of their names."""
+    """Yield the groups that hold coordinates or labels, in the order of their names, each of them once."""
     stack: list[h5py.Group] = [file]
+    seen: set[tuple[int, int]] = set()  # a link may lead back to an ancestor
     found = False
     while stack:
         group = stack.pop()
-        if "coordinates" in group:
-            found = True
+        info = h5py.h5o.get_info(group.id)
+        if (info.fileno, info.addr) in seen:
+            continue
+        seen.add((info.fileno, info.addr))
+        found |= "coordinates" in group
+        if any(key in group for key in ("coordinates", "energies", "coordinatesHE")):
             yield group
-        else:
-            children = [group[key] for key in sorted(group) if isinstance(group[key], h5py.Group)]
-            stack.extend(reversed(children))
+        children = [group.get(key) for key in sorted(group) if group.get(key, getclass=True) is h5py.Group]
+        stack.extend(child for child in reversed(children) if child is not None)
     if not found:
         keys = ", ".join(sorted(file)) or "nothing"
         raise ValueError(f"{file.filename}: no group holds 'coordinates'; the file holds {keys}. Expected ANI's")
 
 
-def _by_molecule(group: h5py.Group, high_energy: bool) -> Iterator[Conformers]:
+def _by_molecule(group: h5py.Group, high_energy: bool, audit: Audit) -> Iterator[Conformers]:
     """Yield one molecule of a pyanitools file: ANI-1, COMP6 and their kin."""
-    numbers = numbers_of(_strings(group["species"][:]))
-    energies = np.asarray(group["energies"][:], dtype=np.float64)
-    coordinates = group["coordinates"][:]
+    taken = ["species", "coordinates", "energies", "forces", "smiles", "lot"]
+    if high_energy:
+        taken += ["coordinatesHE", "energiesHE"]
+    _name_others(group, taken, audit)
+    reason, numbers = _species(group)
+    charge, multiplicity = group.attrs.get("charge", 0), group.attrs.get("multiplicity")
+    if reason is None:
+        fault = row_fault(numbers=numbers, charge=charge, multiplicity=multiplicity)
+        reason = None if fault is None else f"{IMPOSSIBLE}: {kind_of(fault)}"
+    n = _whole_rows(group, "coordinates", "energies", len(numbers), reason, audit)
+    energies = _labels(group, "energies", slice(0, n))
+    coordinates = group["coordinates"][:n] if n else np.zeros((0, len(numbers), 3))
     best = int(np.nanargmin(energies)) if np.isfinite(energies).any() else 0
     shared = Conformers(
-        names=_names(group, len(energies)),
+        names=_names(group, n),
         numbers=numbers,
         coordinates=coordinates,
         energies=energies,
-        forces=group["forces"][:] if "forces" in group else None,
-        smiles=_words(group["smiles"][:]) if "smiles" in group else None,
-        charge=int(group.attrs.get("charge", 0)),
-        multiplicity=int(group.attrs["multiplicity"]) if "multiplicity" in group.attrs else None,
-        reference=np.asarray(coordinates[best], dtype=np.float64) if len(energies) else None,
+        forces=_forces(group, "forces", slice(0, n), len(numbers), audit),
+        smiles=_words(group["smiles"][:]) if "smiles" in group and group["smiles"].ndim else None,
+        charge=0 if reason else int(charge),
+        multiplicity=None if reason or multiplicity is None else int(multiplicity),
+        reference=np.asarray(coordinates[best], dtype=np.float64) if n else None,
         high_energy=False if high_energy else None,
     )
-    yield shared
-    if high_energy and "energiesHE" in group and len(group["energiesHE"]):
-        energies = np.asarray(group["energiesHE"][:], dtype=np.float64)
-        yield replace(
-            shared,
-            names=_names(group, len(energies), "HE"),
-            coordinates=group["coordinatesHE"][:],
-            energies=energies,
-            forces=None,
-            high_energy=True,
-        )
+    if n:
+        yield shared
+    if high_energy and ("energiesHE" in group or "coordinatesHE" in group):
+        n = _whole_rows(group, "coordinatesHE", "energiesHE", len(numbers), reason, audit, tail="HE")
+        energies = _labels(group, "energiesHE", slice(0, n))
+        if n:
+            yield replace(
+                shared,
+                names=_names(group, n, "HE"),
+                coordinates=group["coordinatesHE"][:n],
+                energies=energies,
+                forces=None,
+                reference=group["coordinatesHE"][0] if shared.reference is None else shared.reference,
+                high_energy=True,
+            )
 
 
-def _by_formula(group: h5py.Group, prefix: str) -> Iterator[Conformers]:
+def _by_formula(group: h5py.Group, prefix: str, audit: Audit) -> Iterator[Conformers]:
     """Yield one formula of an ANI-1x/ccx file piece by piece: conformers of all its isomers."""
     energy, forces = f"{prefix}.energy", f"{prefix}.forces"
-    for piece in _pieces(len(group["coordinates"])):
-        n = piece.stop - piece.start
+    _name_others(group, ["atomic_numbers", "coordinates", energy, forces], audit)
+    numbers = group["atomic_numbers"][()]
+    fault = row_fault(numbers=numbers)
+    reason = None if fault is None else f"{IMPOSSIBLE}: {kind_of(fault)}"
+    n_rows = _whole_rows(group, "coordinates", energy, np.size(numbers), reason, audit)
+    for piece in _pieces(n_rows):
         yield Conformers(
-            names=_names(group, n, start=piece.start),
-            numbers=np.asarray(group["atomic_numbers"][:], dtype=np.uint8),
+            names=_names(group, piece.stop - piece.start, start=piece.start),
+            numbers=np.asarray(numbers, dtype=np.uint8).ravel(),
             coordinates=group["coordinates"][piece],
-            energies=np.asarray(group[energy][piece], dtype=np.float64) if energy in group else np.full(n, np.nan),
-            forces=group[forces][piece] if forces in group else None,
+            energies=_labels(group, energy, piece),
+            forces=_forces(group, forces, piece, np.size(numbers), audit),
             isomers=True,
         )
 
 
-def _by_composition(group: h5py.Group) -> Iterator[Conformers]:
+def _by_composition(group: h5py.Group, audit: Audit) -> Iterator[Conformers]:
     """Yield the molecules of one number of atoms of an ANI-2x file piece by piece, by their species in order."""
-    for piece in _pieces(len(group["coordinates"])):
-        species = np.asarray(group["species"][piece], dtype=np.uint8)
+    _name_others(group, ["species", "coordinates", "energies", "forces"], audit)
+    n_molecules, n_atoms = group["species"].shape
+    reason = None if group["species"].dtype.kind in "iuf" else "unreadable: species that are no atomic numbers"
+    n_rows = _whole_rows(group, "coordinates", "energies", n_atoms, reason, audit, most=n_molecules)
+    for piece in _pieces(n_rows):
+        species = group["species"][piece]
         every = Conformers(
             names=_names(group, len(species), start=piece.start),
-            numbers=species[0],
+            numbers=np.zeros(n_atoms, np.uint8),
             coordinates=group["coordinates"][piece],
-            energies=np.asarray(group["energies"][piece], dtype=np.float64),
-            forces=group["forces"][piece] if "forces" in group else None,
+            energies=_labels(group, "energies", piece),
+            forces=_forces(group, "forces", piece, n_atoms, audit),
             isomers=True,
         )
         kinds, place = np.unique(species, axis=0, return_inverse=True)
         for k, numbers in enumerate(kinds):
-            yield replace(every.take(np.flatnonzero(place.ravel() == k)), numbers=numbers)
+            members = every.take(np.flatnonzero(place.ravel() == k))
+            fault = row_fault(numbers=numbers)
+            if fault is None:
+                yield replace(members, numbers=numbers.astype(np.uint8))
+                continue
+            audit.rows_read += len(members.names)
+            for name in members.names:
+                audit.drop(name, f"{IMPOSSIBLE}: {kind_of(fault)}")
+
+
+def _whole_rows(
+    group: h5py.Group,
+    coordinates: str,
+    energies: str,
+    n_atoms: int,
+    reason: str | None,
+    audit: Audit,
+    *,
+    most: int | None = None,
+    tail: str = "",
+) -> int:
+    """Return how many conformers of a group are whole; the others are counted and dropped with a reason."""
+    shapes = [group[key].shape if key in group else (0,) for key in (coordinates, energies)]
+    lengths = [shape[0] if shape else 1 for shape in shapes]
+    total = max(*lengths, most or 0)
+    n = min(*lengths, total if most is None else most)
+    if reason is None and coordinates in group:
+        numeric = group[coordinates].dtype.kind in "iuf"
+        if not numeric or len(shapes[0]) != 3 or shapes[0][2] != 3:
+            reason = "unreadable: coordinates of a wrong shape"
+        elif shapes[0][1] != n_atoms:
+            reason = "unreadable: species and coordinates differ in their number of atoms"
+    if reason is None and energies not in group:
+        reason = "unlabelled: no energy at this level"
+    if reason is None and (group[energies].size != lengths[1] or group[energies].dtype.kind not in "iuf"):
+        reason = "unreadable: energies of a wrong shape"
+    n = 0 if reason else n
+    missing = f"unreadable: more {'coordinates than labels' if lengths[0] == total else 'labels than coordinates'}"
+    audit.rows_read += total - n
+    for name in _names(group, total - n, tail, start=n):
+        audit.drop(name, reason or missing)
+    return n
+
+
+def _labels(group: h5py.Group, key: str, piece: slice) -> NDArray[np.float64]:
+    """Return energies, whether stored as (n,) or (n, 1)."""
+    if piece.start == piece.stop:
+        return np.zeros(0)
+    return np.asarray(group[key][piece], dtype=np.float64).reshape(-1)
+
+
+def _forces(group: h5py.Group, key: str, piece: slice, n_atoms: int, audit: Audit) -> NDArray[Any] | None:
+    """Return forces, NaN where the array is too short; None where there are none."""
+    if key not in group or piece.start == piece.stop:
+        return None
+    if group[key].shape[1:] != (n_atoms, 3) or group[key].dtype.kind not in "iuf":
+        audit.drop_column(f"{str(group.name).strip('/')}/{key}", "forces of a wrong shape")
+        return None
+    found = group[key][piece]
+    lacking = piece.stop - piece.start - len(found)
+    if not lacking:
+        return found
+    audit.drop_column(f"{str(group.name).strip('/')}/{key}", f"forces of {len(group[key])} conformers only")
+    return np.concatenate([found, np.full((lacking, n_atoms, 3), np.nan)])
+
+
+def _species(group: h5py.Group) -> tuple[str | None, NDArray[np.uint8]]:
+    """Return the atomic numbers of a molecule, or why there are none."""
+    if "species" not in group:
+        return "unreadable: no species", np.zeros(0, np.uint8)
+    try:
+        return None, numbers_of(_strings(np.ravel(group["species"][()])))
+    except (ValueError, TypeError):
+        return "unreadable: species of no element", np.zeros(0, np.uint8)
+
+
+def _name_others(group: h5py.Group, taken: list[str], audit: Audit) -> None:
+    """Name the arrays of a group that are not read."""
+    for key in group:
+        if key in taken or key in audit.dropped_columns or group.get(key, getclass=True) is h5py.Group:
+            continue
+        high = key in ("coordinatesHE", "energiesHE")
+        audit.drop_column(key, "pass high_energy=True to read it" if high else "an array that the reader does not know")
 
 
 def _pieces(n: int) -> Iterator[slice]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import zipfile
+import zlib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -79,3 +81,60 @@ def open_text(path: Path) -> TextIO:
         start = handle.read(3)
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig"))
+
+
+def read_npz(path: Path) -> dict[str, Any]:
+    """Read all arrays of an npz file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    dict of str to NDArray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole, or an array holds Python objects; the file and the array are named.
+    """
+    name = ""
+    try:
+        with np.load(path, allow_pickle=False) as source:
+            if not hasattr(source, "files"):
+                raise ValueError("one array, not an archive of named arrays")
+            arrays = {}
+            for name in source.files:  # noqa: B007 -- named in the error
+                arrays[name] = source[name]
+            return arrays
+    except (ValueError, OSError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+        where = f"{path}: array {name!r}" if name else str(path)
+        raise ValueError(f"{where}: not a whole npz file: {' '.join(str(error).split())[:160]}") from error
+
+
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays of an npz file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of str
+        In the order of the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a whole npz file: {error}") from error
