@@ -11,7 +11,7 @@ import numpy as np
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.card import Card, Property
 from molaug.structures.datasets.dataset import Dataset
-from molaug.structures.datasets.graphs import settle_graph, sound_geometry
+from molaug.structures.datasets.graphs import settle_graph
 from molaug.structures.datasets.locate import existing, read_npz
 from molaug.structures.datasets.qm9_tables import UNCHARACTERIZED, PropertyTable, uncharacterized_beside
 from molaug.structures.datasets.registry import known_dataset
@@ -106,7 +106,9 @@ def _load(path: Path) -> dict[str, Any]:
         )
     z, pos, offsets = (arrays[key] for key in _REQUIRED)
     if offsets.ndim != 1 or not len(offsets) or offsets.dtype.kind not in "iu":
-        raise ValueError(f"{path}: offsets of type {offsets.dtype} and shape {offsets.shape}; expected integers (n + 1,)")
+        raise ValueError(
+            f"{path}: offsets of type {offsets.dtype} and shape {offsets.shape}; expected integers (n + 1,)"
+        )
     if z.ndim != 1 or z.dtype.kind not in "iuf":
         raise ValueError(f"{path}: z of type {z.dtype} and shape {z.shape}; expected numbers (n_atoms_total,)")
     if pos.ndim != 2 or pos.shape[1] != 3 or pos.dtype.kind not in "iuf":
@@ -196,11 +198,13 @@ def _rows(
                 continue
         if "dipole" in arrays and np.isfinite(arrays["dipole"][k]).all():
             extra["mu"] = float(np.linalg.norm(arrays["dipole"][k]))
+        elif "dipole" in arrays and np.isinf(arrays["dipole"][k]).any():
+            audit.note(name, "dipole left out: it is not finite")
         energy = None if factor is None else float(arrays["energy"][k]) * factor
         if energy is not None and np.isnan(energy):
             audit.note(name, "unlabelled: no energy in the file")
         smiles = None
-        if graphs and sound_geometry(z[atoms], pos[atoms]):
+        if graphs and places[k + 1] > places[k]:
             listed = [_text(arrays["smiles"][k])] if "smiles" in arrays else []
             odd = int(z[atoms].sum(dtype=np.int64)) % 2
             smiles = settle_graph(listed, z[atoms], pos[atoms], name, audit, multiplicity=1 + odd)

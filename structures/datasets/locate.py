@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO, cast
 
+import numpy as np
+
 
 def existing(path: str | Path) -> Path:
     """Return a path that exists.
