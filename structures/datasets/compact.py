@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.card import Card, Property
@@ -105,14 +106,15 @@ def _load(path: Path) -> dict[str, Any]:
             "Expected z, pos and offsets of ragged molecules"
         )
     z, pos, offsets = (arrays[key] for key in _REQUIRED)
-    if offsets.ndim != 1 or not len(offsets) or offsets.dtype.kind not in "iu":
-        raise ValueError(
-            f"{path}: offsets of type {offsets.dtype} and shape {offsets.shape}; expected integers (n + 1,)"
-        )
-    if z.ndim != 1 or z.dtype.kind not in "iuf":
-        raise ValueError(f"{path}: z of type {z.dtype} and shape {z.shape}; expected numbers (n_atoms_total,)")
-    if pos.ndim != 2 or pos.shape[1] != 3 or pos.dtype.kind not in "iuf":
-        raise ValueError(f"{path}: pos of type {pos.dtype} and shape {pos.shape}; expected numbers (n_atoms_total, 3)")
+    for key, fits, kinds, expected in (
+        ("offsets", offsets.ndim == 1 and len(offsets) > 0, "iu", "integers (n + 1,)"),
+        ("z", z.ndim == 1, "iuf", "numbers (n_atoms_total,)"),
+        ("pos", pos.ndim == 2 and pos.shape[1] == 3, "iuf", "numbers (n_atoms_total, 3)"),
+    ):
+        if not fits or arrays[key].dtype.kind not in kinds:
+            raise ValueError(
+                f"{path}: {key} of type {arrays[key].dtype} and shape {arrays[key].shape}; expected {expected}"
+            )
     return arrays
 
 
@@ -151,12 +153,22 @@ def _energy_unit(path: Path, arrays: dict[str, Any], given: str | None) -> tuple
         energy_factor(given)
         return given, "as given"
     z, offsets, energy = arrays["z"], arrays["offsets"], arrays["energy"].ravel()
-    last = min(len(energy), len(offsets) - 1) - 1
-    rows = [k for k in np.linspace(0, last, 64).astype(int) if last >= 0 and np.isfinite(energy[k])]
+    n = min(len(energy), len(offsets) - 1)
+    whole = ~_torn(offsets.astype(np.int64), min(len(z), len(arrays["pos"])))[:n] & np.isfinite(energy[:n])
+    rows = np.flatnonzero(whole)[np.linspace(0, whole.sum() - 1, 64).astype(int)] if whole.any() else []
     unit = detect_energy_unit((z[offsets[k] : offsets[k + 1]], float(energy[k])) for k in rows)
     if unit is None:
         raise ValueError(f"{path}: the unit of the energies cannot be told from their size; pass energy_unit=…")
     return unit, "told from the size of total energies"
+
+
+def _torn(places: NDArray[np.int64], n_atoms: int) -> NDArray[np.bool_]:
+    """Tell which molecules have offsets that cannot be right; where they run backwards, nor can the neighbours."""
+    backwards = places[1:] < places[:-1]
+    torn = backwards | (places[:-1] < 0) | (places[1:] > n_atoms)
+    torn[:-1] |= backwards[1:]
+    torn[1:] |= backwards[:-1]
+    return torn
 
 
 def _rows(
@@ -173,7 +185,7 @@ def _rows(
     most = max([n, *(len(values) for name, values in arrays.items() if name not in _REQUIRED)])
     least = min([n, *(len(values) for name, values in arrays.items() if name not in _REQUIRED)])
     places = offsets.astype(np.int64)
-    backwards = (places[:-1] < 0) | (places[1:] < places[:-1]) | (places[1:] > min(len(z), len(pos)))
+    torn = _torn(places, min(len(z), len(pos)))
     if n and max(len(z), len(pos)) > places[-1]:
         audit.remarks.append(f"{max(len(z), len(pos)) - places[-1]} atoms after the last offset belong to no molecule")
     for k in range(most):
@@ -183,7 +195,7 @@ def _rows(
             short = ", ".join(key for key, values in arrays.items() if key not in _REQUIRED and len(values) <= k)
             audit.drop(name, f"unreadable: no entry in {short or 'offsets'}")
             continue
-        if backwards[k]:
+        if torn[k]:
             audit.drop(name, "unreadable: offsets that run backwards or beyond the atoms")
             continue
         atoms = slice(places[k], places[k + 1])

@@ -105,16 +105,24 @@ def read_npz(path: Path) -> dict[str, Any]:
     """
     name = ""
     try:
+        arrays = {}
         with np.load(path, allow_pickle=False) as source:
-            if not hasattr(source, "files"):
-                raise ValueError("one array, not an archive of named arrays")
-            arrays = {}
-            for name in source.files:  # noqa: B007 -- named in the error
+            for name in source.files:
                 arrays[name] = source[name]
-            return arrays
-    except (ValueError, OSError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except (
+        ValueError,
+        OSError,
+        AttributeError,
+        EOFError,
+        KeyError,
+        SyntaxError,
+        zipfile.BadZipFile,
+        zlib.error,
+        MemoryError,
+    ) as error:
         where = f"{path}: array {name!r}" if name else str(path)
         raise ValueError(f"{where}: not a whole npz file: {' '.join(str(error).split())[:160]}") from error
+    return arrays
 
 
 def npz_names(path: Path) -> list[str]:
