@@ -13,6 +13,19 @@ from typing import Any, TextIO, cast
 
 import numpy as np
 
+#: What NumPy raises for damaged archives of arrays.
+_DAMAGE = (
+    ValueError,
+    OSError,
+    AttributeError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 
 def existing(path: str | Path) -> Path:
     """Return a path that exists.
@@ -65,13 +78,15 @@ def suffix_of(path: Path) -> str:
     return Path(name).suffix
 
 
-def open_text(path: Path) -> TextIO:
+def open_text(path: Path, errors: str = "strict") -> TextIO:
     """Open a text file, compressed by gzip or bzip2 or not, with a byte order mark or without.
 
     Parameters
     ----------
     path
         The file.
+    errors
+        What becomes of bytes that are no text; see :func:`open`.
 
     Returns
     -------
@@ -82,7 +97,7 @@ def open_text(path: Path) -> TextIO:
     with opener(path, "rb") as handle:
         start = handle.read(3)
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig"))
+    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig", errors=errors))
 
 
 def read_npz(path: Path) -> dict[str, Any]:
@@ -109,17 +124,7 @@ def read_npz(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as source:
             for name in source.files:
                 arrays[name] = source[name]
-    except (
-        ValueError,
-        OSError,
-        AttributeError,
-        EOFError,
-        KeyError,
-        SyntaxError,
-        zipfile.BadZipFile,
-        zlib.error,
-        MemoryError,
-    ) as error:
+    except _DAMAGE as error:
         where = f"{path}: array {name!r}" if name else str(path)
         raise ValueError(f"{where}: not a whole npz file: {' '.join(str(error).split())[:160]}") from error
     return arrays
