@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -254,6 +255,9 @@ def convert(arguments: Namespace) -> int:
     source = watched(source)
     audit = export(source, arguments.target, arguments.to, level=arguments.only_level, overwrite=arguments.overwrite)
     print(f"read:    {source.audit}\nwritten: {audit}")
+    if source.audit.rows_read and not audit.rows_kept:
+        print(f"nothing is written: none of the {source.audit.rows_read} rows of the source", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -312,6 +316,8 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
         print(
             f"{read - emitted} of {read} rows of the base have no label and are left out; --relabel-base computes them"
         )
+    for line in _not_read(result.folder / "work" / "base" / "read.json"):
+        print(f"base:     {line}")
     for remark in result.card.remarks:
         print(f"remark:   {remark}")
     counts = result.card.counts
@@ -321,6 +327,15 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
         f"rejected: {result.folder / 'rejected'}\nreport:   {result.folder / 'report.html'}"
     )
     return 0
+
+
+def _not_read(account: Path) -> list[str]:
+    """Return what the reader of the base dropped, rows and columns."""
+    if not account.is_file():
+        return []
+    table = json.loads(account.read_text(encoding="utf-8"))["audit"]
+    told = {"dropped": "rows not read", "column": "columns of the source"}
+    return [f"{count} {told[kind]}: {reason}" for kind, reason, count in table if kind in told]
 
 
 def _dry_run(augmenter: Augmenter) -> int:
@@ -412,11 +427,15 @@ def _small(dataset: Dataset, limit: int) -> Dataset:
 
     def stream(audit: Audit) -> Iterator[Structures]:
         for batch in dataset.batches():
+            audit.rows_read += len(batch)
             small = np.array([int((row.numbers > 1).sum()) <= limit for row in batch], dtype=bool)
             audit.keep(int(small.sum()))
             for key in batch.filter(~small).ids:
                 audit.drop(key, f"more than {limit} heavy atoms")
             yield batch.filter(small)
+        audit.rows_read += dataset.audit.n_dropped
+        audit.dropped.update(dataset.audit.dropped)
+        audit.dropped_columns.update(dataset.audit.dropped_columns)
 
     return Dataset(card=dataset.card.model_copy(update={"counts": None, "files": {}}), stream=stream)
 
