@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -182,11 +183,11 @@ def levels_in(path: Path) -> Levels:
                 if dot and what == "energy":
                     by_prefix[prefix] = by_prefix.get(prefix, False) or f"{prefix}.forces" in group
             forces |= "forces" in group
-            if "lot" in group:
-                named.add(_words(group["lot"][:1]))
+            if isinstance(group.get("lot"), h5py.Dataset):
+                named.add(_words(np.ravel(group["lot"][()])[:1]))
     if len(named) > 1:
         raise ValueError(f"{path} mixes levels of theory: {', '.join(sorted(named))}; split it by level first")
-    text = str(written) if written else next(iter(named), None)
+    text = _words(np.ravel(written)) if written else next(iter(named), None)
     ours = "Ha/Å" if written is not None else None
     return Levels(
         by_prefix=dict(sorted(by_prefix.items())),
@@ -219,23 +220,38 @@ def groups(
     """
     audit = Audit() if audit is None else audit
     with _opened(path) as file:
-        for group in _leaves(file):
-            try:
-                if "species" in group and group["species"].ndim == 2:
-                    yield from _by_composition(group, audit)
-                elif "atomic_numbers" in group:
-                    yield from _by_formula(group, prefix, audit)
-                else:
-                    yield from _by_molecule(group, high_energy, audit)
-            except OSError as error:  # a chunk that cannot be decoded
-                raise ValueError(f"{path}: group {group.name} is damaged: {error}") from error
+        for node in _leaves(file):
+            group = _Group.of(node)
+            if "species" in group.arrays and group.arrays["species"].ndim == 2:
+                yield from _by_composition(group, audit)
+            elif "atomic_numbers" in group.arrays:
+                yield from _by_formula(group, prefix, audit)
+            else:
+                yield from _by_molecule(group, high_energy, audit)
 
 
-def _opened(path: Path) -> h5py.File:
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A group of a file: its name without slashes around it, its attributes and its arrays."""
+
+    name: str
+    attributes: Mapping[str, Any]
+    arrays: Mapping[str, h5py.Dataset]
+
+    @classmethod
+    def of(cls, group: h5py.Group) -> _Group:
+        items = ((key, group.get(key)) for key in group)
+        arrays = {key: item for key, item in items if isinstance(item, h5py.Dataset)}
+        return cls(str(group.name).strip("/"), group.attrs, arrays)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
     try:
-        return h5py.File(path)
-    except OSError as error:
-        raise ValueError(f"{path}: not a whole HDF5 file: {error}") from error
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:  # what h5py raises for damaged files
+        raise ValueError(f"{path}: not a whole HDF5 file: {' '.join(str(error).split())[:160]}") from error
 
 
 def _leaves(file: h5py.File) -> Iterator[h5py.Group]:
@@ -259,20 +275,20 @@ def _leaves(file: h5py.File) -> Iterator[h5py.Group]:
         raise ValueError(f"{file.filename}: no group holds 'coordinates'; the file holds {keys}. Expected ANI's")
 
 
-def _by_molecule(group: h5py.Group, high_energy: bool, audit: Audit) -> Iterator[Conformers]:
+def _by_molecule(group: _Group, high_energy: bool, audit: Audit) -> Iterator[Conformers]:
     """Yield one molecule of a pyanitools file: ANI-1, COMP6 and their kin."""
     taken = ["species", "coordinates", "energies", "forces", "smiles", "lot"]
     if high_energy:
         taken += ["coordinatesHE", "energiesHE"]
     _name_others(group, taken, audit)
     reason, numbers = _species(group)
-    charge, multiplicity = group.attrs.get("charge", 0), group.attrs.get("multiplicity")
+    charge, multiplicity = group.attributes.get("charge", 0), group.attributes.get("multiplicity")
     if reason is None:
         fault = row_fault(numbers=numbers, charge=charge, multiplicity=multiplicity)
         reason = None if fault is None else f"{IMPOSSIBLE}: {kind_of(fault)}"
     n = _whole_rows(group, "coordinates", "energies", len(numbers), reason, audit)
     energies = _labels(group, "energies", slice(0, n))
-    coordinates = group["coordinates"][:n] if n else np.zeros((0, len(numbers), 3))
+    coordinates = group.arrays["coordinates"][:n] if n else np.zeros((0, len(numbers), 3))
     best = int(np.nanargmin(energies)) if np.isfinite(energies).any() else 0
     shared = Conformers(
         names=_names(group, n),
@@ -280,7 +296,7 @@ def _by_molecule(group: h5py.Group, high_energy: bool, audit: Audit) -> Iterator
         coordinates=coordinates,
         energies=energies,
         forces=_forces(group, "forces", slice(0, n), len(numbers), audit),
-        smiles=_words(group["smiles"][:]) if "smiles" in group and group["smiles"].ndim else None,
+        smiles=_words(group.arrays["smiles"][:]) if "smiles" in group.arrays and group.arrays["smiles"].ndim else None,
         charge=0 if reason else int(charge),
         multiplicity=None if reason or multiplicity is None else int(multiplicity),
         reference=np.asarray(coordinates[best], dtype=np.float64) if n else None,
@@ -288,26 +304,26 @@ def _by_molecule(group: h5py.Group, high_energy: bool, audit: Audit) -> Iterator
     )
     if n:
         yield shared
-    if high_energy and ("energiesHE" in group or "coordinatesHE" in group):
+    if high_energy and ("energiesHE" in group.arrays or "coordinatesHE" in group.arrays):
         n = _whole_rows(group, "coordinatesHE", "energiesHE", len(numbers), reason, audit, tail="HE")
         energies = _labels(group, "energiesHE", slice(0, n))
         if n:
             yield replace(
                 shared,
                 names=_names(group, n, "HE"),
-                coordinates=group["coordinatesHE"][:n],
+                coordinates=group.arrays["coordinatesHE"][:n],
                 energies=energies,
                 forces=None,
-                reference=group["coordinatesHE"][0] if shared.reference is None else shared.reference,
+                reference=group.arrays["coordinatesHE"][0] if shared.reference is None else shared.reference,
                 high_energy=True,
             )
 
 
-def _by_formula(group: h5py.Group, prefix: str, audit: Audit) -> Iterator[Conformers]:
+def _by_formula(group: _Group, prefix: str, audit: Audit) -> Iterator[Conformers]:
     """Yield one formula of an ANI-1x/ccx file piece by piece: conformers of all its isomers."""
     energy, forces = f"{prefix}.energy", f"{prefix}.forces"
     _name_others(group, ["atomic_numbers", "coordinates", energy, forces], audit)
-    numbers = group["atomic_numbers"][()]
+    numbers = group.arrays["atomic_numbers"][()]
     fault = row_fault(numbers=numbers)
     reason = None if fault is None else f"{IMPOSSIBLE}: {kind_of(fault)}"
     n_rows = _whole_rows(group, "coordinates", energy, np.size(numbers), reason, audit)
@@ -315,25 +331,25 @@ def _by_formula(group: h5py.Group, prefix: str, audit: Audit) -> Iterator[Confor
         yield Conformers(
             names=_names(group, piece.stop - piece.start, start=piece.start),
             numbers=np.asarray(numbers, dtype=np.uint8).ravel(),
-            coordinates=group["coordinates"][piece],
+            coordinates=group.arrays["coordinates"][piece],
             energies=_labels(group, energy, piece),
             forces=_forces(group, forces, piece, np.size(numbers), audit),
             isomers=True,
         )
 
 
-def _by_composition(group: h5py.Group, audit: Audit) -> Iterator[Conformers]:
+def _by_composition(group: _Group, audit: Audit) -> Iterator[Conformers]:
     """Yield the molecules of one number of atoms of an ANI-2x file piece by piece, by their species in order."""
     _name_others(group, ["species", "coordinates", "energies", "forces"], audit)
-    n_molecules, n_atoms = group["species"].shape
-    reason = None if group["species"].dtype.kind in "iuf" else "unreadable: species that are no atomic numbers"
+    n_molecules, n_atoms = group.arrays["species"].shape
+    reason = None if group.arrays["species"].dtype.kind in "iuf" else "unreadable: species that are no atomic numbers"
     n_rows = _whole_rows(group, "coordinates", "energies", n_atoms, reason, audit, most=n_molecules)
     for piece in _pieces(n_rows):
-        species = group["species"][piece]
+        species = group.arrays["species"][piece]
         every = Conformers(
             names=_names(group, len(species), start=piece.start),
             numbers=np.zeros(n_atoms, np.uint8),
-            coordinates=group["coordinates"][piece],
+            coordinates=group.arrays["coordinates"][piece],
             energies=_labels(group, "energies", piece),
             forces=_forces(group, "forces", piece, n_atoms, audit),
             isomers=True,
@@ -351,7 +367,7 @@ def _by_composition(group: h5py.Group, audit: Audit) -> Iterator[Conformers]:
 
 
 def _whole_rows(
-    group: h5py.Group,
+    group: _Group,
     coordinates: str,
     energies: str,
     n_atoms: int,
@@ -362,64 +378,69 @@ def _whole_rows(
     tail: str = "",
 ) -> int:
     """Return how many conformers of a group are whole; the others are counted and dropped with a reason."""
-    shapes = [group[key].shape if key in group else (0,) for key in (coordinates, energies)]
+    shapes = [group.arrays[key].shape if key in group.arrays else (0,) for key in (coordinates, energies)]
     lengths = [shape[0] if shape else 1 for shape in shapes]
     total = max(*lengths, most or 0)
     n = min(*lengths, total if most is None else most)
-    if reason is None and coordinates in group:
-        numeric = group[coordinates].dtype.kind in "iuf"
+    if reason is None and coordinates in group.arrays:
+        numeric = group.arrays[coordinates].dtype.kind in "iuf"
         if not numeric or len(shapes[0]) != 3 or shapes[0][2] != 3:
             reason = "unreadable: coordinates of a wrong shape"
         elif shapes[0][1] != n_atoms:
             reason = "unreadable: species and coordinates differ in their number of atoms"
-    if reason is None and energies not in group:
+    if reason is None and energies not in group.arrays:
         reason = "unlabelled: no energy at this level"
-    if reason is None and (group[energies].size != lengths[1] or group[energies].dtype.kind not in "iuf"):
+    found = group.arrays.get(energies)
+    if (
+        reason is None
+        and found is not None
+        and (shapes[1] not in ((lengths[1],), (lengths[1], 1)) or found.dtype.kind not in "iuf")
+    ):
         reason = "unreadable: energies of a wrong shape"
     n = 0 if reason else n
     missing = f"unreadable: more {'coordinates than labels' if lengths[0] == total else 'labels than coordinates'}"
-    audit.rows_read += total - n
-    for name in _names(group, total - n, tail, start=n):
-        audit.drop(name, reason or missing)
+    if total > n:
+        audit.rows_read += total - n
+        audit.drop_many((f"{group.name}{tail}[{k}]" for k in range(n, total)), total - n, reason or missing)
     return n
 
 
-def _labels(group: h5py.Group, key: str, piece: slice) -> NDArray[np.float64]:
+def _labels(group: _Group, key: str, piece: slice) -> NDArray[np.float64]:
     """Return energies, whether stored as (n,) or (n, 1)."""
     if piece.start == piece.stop:
         return np.zeros(0)
-    return np.asarray(group[key][piece], dtype=np.float64).reshape(-1)
+    return np.asarray(group.arrays[key][piece], dtype=np.float64).reshape(-1)
 
 
-def _forces(group: h5py.Group, key: str, piece: slice, n_atoms: int, audit: Audit) -> NDArray[Any] | None:
+def _forces(group: _Group, key: str, piece: slice, n_atoms: int, audit: Audit) -> NDArray[Any] | None:
     """Return forces, NaN where the array is too short; None where there are none."""
-    if key not in group or piece.start == piece.stop:
+    if key not in group.arrays or piece.start == piece.stop:
         return None
-    if group[key].shape[1:] != (n_atoms, 3) or group[key].dtype.kind not in "iuf":
-        audit.drop_column(f"{str(group.name).strip('/')}/{key}", "forces of a wrong shape")
+    if group.arrays[key].shape[1:] != (n_atoms, 3) or group.arrays[key].dtype.kind not in "iuf":
+        audit.drop_column(f"{group.name}/{key}", "forces of a wrong shape")
         return None
-    found = group[key][piece]
+    found = group.arrays[key][piece]
     lacking = piece.stop - piece.start - len(found)
     if not lacking:
         return found
-    audit.drop_column(f"{str(group.name).strip('/')}/{key}", f"forces of {len(group[key])} conformers only")
+    audit.drop_column(f"{group.name}/{key}", f"forces of {len(group.arrays[key])} conformers only")
     return np.concatenate([found, np.full((lacking, n_atoms, 3), np.nan)])
 
 
-def _species(group: h5py.Group) -> tuple[str | None, NDArray[np.uint8]]:
+def _species(group: _Group) -> tuple[str | None, NDArray[np.uint8]]:
     """Return the atomic numbers of a molecule, or why there are none."""
-    if "species" not in group:
+    if "species" not in group.arrays:
         return "unreadable: no species", np.zeros(0, np.uint8)
     try:
-        return None, numbers_of(_strings(np.ravel(group["species"][()])))
+        return None, numbers_of(_strings(np.ravel(group.arrays["species"][()])))
     except (ValueError, TypeError):
         return "unreadable: species of no element", np.zeros(0, np.uint8)
 
 
-def _name_others(group: h5py.Group, taken: list[str], audit: Audit) -> None:
+def _name_others(group: _Group, taken: list[str], audit: Audit) -> None:
     """Name the arrays of a group that are not read."""
-    for key in group:
-        if key in taken or key in audit.dropped_columns or group.get(key, getclass=True) is h5py.Group:
+    for key in group.arrays:
+        if key in taken or key in audit.dropped_columns:
             continue
         high = key in ("coordinatesHE", "energiesHE")
         audit.drop_column(key, "pass high_energy=True to read it" if high else "an array that the reader does not know")
@@ -431,13 +452,13 @@ def _pieces(n: int) -> Iterator[slice]:
         yield slice(start, min(start + _PIECE, n))
 
 
-def _names(group: h5py.Group, count: int, tail: str = "", start: int = 0) -> list[str]:
-    stem = str(group.name).strip("/")
-    return [f"{stem}{tail}[{k}]" for k in range(start, start + count)]
+def _names(group: _Group, count: int, tail: str = "", start: int = 0) -> list[str]:
+    return [f"{group.name}{tail}[{k}]" for k in range(start, start + count)]
 
 
 def _strings(values: NDArray[Any]) -> list[str]:
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+    texts = (v if isinstance(v, bytes) else str(v).encode("utf-8", "replace") for v in values)
+    return [text.decode("utf-8", "replace") for text in texts]
 
 
 def _words(values: NDArray[Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 #: Names remembered for each reason; the counts are always exact.
 MAX_NAMES = 100_000
@@ -77,6 +79,22 @@ class Audit:
             Why; few different texts, so that they can be counted.
         """
         self.dropped.setdefault(reason, Tally()).add(name)
+
+    def drop_many(self, names: Iterable[str], count: int, reason: str) -> None:
+        """Count rows that are not handed on, however many a damaged file claims to have.
+
+        Parameters
+        ----------
+        names
+            What the source calls them; only as many as are remembered are taken.
+        count
+            How many.
+        reason
+            Why.
+        """
+        tally = self.dropped.setdefault(reason, Tally())
+        tally.count += count
+        tally.names += islice(names, max(MAX_NAMES - len(tally.names), 0))
 
     def note(self, name: str, remark: str) -> None:
         """Count a row that is handed on with a remark.

@@ -224,12 +224,12 @@ def _recognise_folder(path: Path) -> str:
 
 
 def _is_qm9_xyz(path: Path) -> bool:
-    with open_text(path) as handle:
+    with open_text(path, errors="replace") as handle:
         handle.readline()
         words = handle.readline().split()
     return len(words) >= 17 and words[0] in ("gdb", "ANI-1E", "PubChemQS")
 
 
 def _is_ase_json(path: Path) -> bool:
-    with open_text(path) as handle:
-        return '"ids"' in handle.read(4096) or '"nextid"' in path.read_text(encoding="utf-8")[-200:]
+    with open_text(path, errors="replace") as handle:
+        return '"ids"' in handle.read(4096) or '"nextid"' in path.read_text(encoding="utf-8", errors="replace")[-200:]
