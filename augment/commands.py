@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -33,6 +35,8 @@ from molaug.structures.chemistry import with_smiles
 from molaug.structures.datasets import Audit, Card, Dataset, export, known, known_dataset, open_dataset
 from molaug.structures.datasets.consistency import contradiction_of, watched
 from molaug.structures.datasets.export.folder import sha256
+from molaug.structures.doors.parquet import iter_parquet
+from molaug.structures.gate import faults
 
 #: Missing AMONs shown on the terminal.
 _SHOWN = 20
@@ -251,6 +255,9 @@ def convert(arguments: Namespace) -> int:
     source = watched(source)
     audit = export(source, arguments.target, arguments.to, level=arguments.only_level, overwrite=arguments.overwrite)
     print(f"read:    {source.audit}\nwritten: {audit}")
+    if source.audit.rows_read and not audit.rows_kept:
+        print(f"nothing is written: none of the {source.audit.rows_read} rows of the source", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -309,6 +316,8 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
         print(
             f"{read - emitted} of {read} rows of the base have no label and are left out; --relabel-base computes them"
         )
+    for line in _not_read(result.folder / "work" / "base" / "read.json"):
+        print(f"base:     {line}")
     for remark in result.card.remarks:
         print(f"remark:   {remark}")
     counts = result.card.counts
@@ -318,6 +327,15 @@ def _run(augmenter: Augmenter, arguments: Namespace) -> int:
         f"rejected: {result.folder / 'rejected'}\nreport:   {result.folder / 'report.html'}"
     )
     return 0
+
+
+def _not_read(account: Path) -> list[str]:
+    """Return what the reader of the base dropped, rows and columns."""
+    if not account.is_file():
+        return []
+    table = json.loads(account.read_text(encoding="utf-8"))["audit"]
+    told = {"dropped": "rows not read", "column": "columns of the source"}
+    return [f"{count} {told[kind]}: {reason}" for kind, reason, count in table if kind in told]
 
 
 def _dry_run(augmenter: Augmenter) -> int:
@@ -409,11 +427,15 @@ def _small(dataset: Dataset, limit: int) -> Dataset:
 
     def stream(audit: Audit) -> Iterator[Structures]:
         for batch in dataset.batches():
+            audit.rows_read += len(batch)
             small = np.array([int((row.numbers > 1).sum()) <= limit for row in batch], dtype=bool)
             audit.keep(int(small.sum()))
             for key in batch.filter(~small).ids:
                 audit.drop(key, f"more than {limit} heavy atoms")
             yield batch.filter(small)
+        audit.rows_read += dataset.audit.n_dropped
+        audit.dropped.update(dataset.audit.dropped)
+        audit.dropped_columns.update(dataset.audit.dropped_columns)
 
     return Dataset(card=dataset.card.model_copy(update={"counts": None, "files": {}}), stream=stream)
 
@@ -441,15 +463,16 @@ def _validate_dataset(folder: Path) -> int:
             continue
         wrong += 1
     if not wrong:
-        rows = sum(len(batch) for batch in open_dataset(folder).batches())
+        rows = sum(len(batch) for batch in iter_parquet(folder))
         expected = card.counts.structures if card.counts else rows
         wrong += int(rows != expected)
-        finite = all(
-            np.isfinite(batch.positions[np.repeat(batch.has_geometry, batch.n_atoms)]).all()
-            for batch in open_dataset(folder).batches()
+        found = Counter(
+            fault for batch in iter_parquet(folder) for fault in faults(batch.filter(batch.alive)) if fault is not None
         )
-        wrong += int(not finite)
-        print(f"{folder}: {rows} rows of {expected}, {'finite' if finite else 'NaN or infinite'} positions")
+        wrong += int(bool(found))
+        print(f"{folder}: {rows} rows of {expected}, {found.total() or 'none'} of them impossible")
+        for fault, count in found.most_common():
+            print(f"{folder}: {count} with {fault}")
         contradiction = contradiction_of(open_dataset(folder).batches())
         if contradiction is not None:
             wrong += 1

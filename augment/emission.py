@@ -23,6 +23,7 @@ from molaug.structures.datasets import Card, Property, Provenance, export, write
 from molaug.structures.datasets.consistency import contradiction_of, size_of_energies
 from molaug.structures.datasets.dataset import rebatch
 from molaug.structures.datasets.export.folder import without_level
+from molaug.structures.gate import reasons
 
 #: Rows of a rejected shard.
 REJECTED_SHARD = 8192
@@ -74,7 +75,7 @@ class Emission:
         plan = self.plan
         tally = Tally(generator.name for generator, _ in plan.generators)
         with progress.stage("emit", total=3 + len(plan.formats)) as advance:
-            for rows in read_shards([*sorted(self.left.glob("*.parquet")), *self.labelled]):
+            for rows in chain(read_shards(sorted(self.left.glob("*.parquet"))), self._new_rows()):
                 tally.add(rows)
             lost = self._lost_rows()
             for number, rows in enumerate(rebatch(lost, REJECTED_SHARD)):
@@ -104,10 +105,15 @@ class Emission:
         reason = "emit: a row of the base without a label (base_labels: relabel computes them)"
         for rows in read_shards(self.base_labelled):
             lacking = labels_needed & ~np.isfinite(rows.array("energy"))
-            judged = rows.reject([reason if lacks else None for lacks in lacking])
+            judged = rows.reject([reason if lacks else None for lacks in lacking]).reject(reasons(rows, "emit"))
             judged = self._levelled(judged)
             stale = [name for name in self._stale() if name in judged.table.column_names]
             yield Structures(judged.table.drop_columns(stale))
+
+    def _new_rows(self) -> Iterator[Structures]:
+        """Return the new rows as they are emitted; whatever passed the stages, none is impossible."""
+        for rows in read_shards(self.labelled):
+            yield rows.reject(reasons(rows, "emit"))
 
     def _levelled(self, rows: Structures) -> Structures:
         """Write the level of the new labels as they do, and where the check has shown it, for labels without one."""
@@ -129,7 +135,7 @@ class Emission:
 
     def _emitted(self) -> Iterator[Structures]:
         kept = (rows.filter(rows.alive) for rows in (() if self.plan.emit == "new" else self._base_rows()))
-        new = (rows.filter(rows.alive) for rows in read_shards(self.labelled))
+        new = (rows.filter(rows.alive) for rows in self._new_rows())
         # one schema for all shards: a score of the new rows is null in those of the base
         schemas = [
             pq.read_schema(path) for path in [*(self.base_labelled if self.plan.emit != "new" else ()), *self.labelled]
@@ -154,7 +160,7 @@ class Emission:
 
     def _lost_rows(self) -> Iterator[Structures]:
         yield from read_shards(sorted(self.left.glob("*.parquet")))
-        for rows in chain(read_shards(self.labelled), () if self.plan.emit == "new" else self._base_rows()):
+        for rows in chain(self._new_rows(), () if self.plan.emit == "new" else self._base_rows()):
             lost = rows.filter(~rows.alive)
             if len(lost):
                 yield lost

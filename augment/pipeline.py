@@ -140,6 +140,8 @@ class Pipeline:
                     number += 1
                     advance()
             audit = self.plan.base.audit
+            if audit.rows_read and not audit.rows_kept:
+                raise ValueError(f"base: none of the {audit.rows_read} rows can be used; {audit}")
             write_text(
                 done,
                 json.dumps(

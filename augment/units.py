@@ -13,6 +13,7 @@ from molaug.isolation import isolated
 from molaug.labels import Labeller, Relaxation, label, relax
 from molaug.structures import Structures
 from molaug.structures.chemistry import with_smiles
+from molaug.structures.gate import reasons
 
 #: Embeddings tried for a bare graph that is to be labelled; the first that is whole is taken.
 _EMBEDDINGS = 5
@@ -166,6 +167,7 @@ def _propose(
     rows = rows.with_columns(
         {"reason": [None if r is None else prefix + r.removeprefix(prefix) for r in rows.column("reason")]}
     )
+    rows = rows.reject(reasons(rows, generator.name))
     if embed:
         rows = _embedded(rows, generator.name, seed)
     for judge in filters:

@@ -14,6 +14,7 @@ from molaug.isolation import Outcome, isolated
 from molaug.labels.labeller import LabelError, Labeller
 from molaug.labels.relaxation import Relaxation
 from molaug.structures import Structure, Structures
+from molaug.structures.gate import IMPOSSIBLE, kind_of, row_fault
 from molaug.structures.hashing import content_key
 
 #: Seconds for one structure unless told otherwise.
@@ -62,6 +63,9 @@ def label(
             continue
         outcome = next(outcomes)
         energy, force = outcome.value if outcome.value is not None else (None, None)
+        fault = row_fault(numbers=row.numbers, energy=energy, forces=force)
+        if fault is not None:
+            outcome, energy, force = Outcome(reason=f"{IMPOSSIBLE}: {kind_of(fault)}"), None, None
         energies.append(energy)
         forces.append(force)
         levels.append(None if energy is None else labeller.level)
@@ -106,6 +110,9 @@ def relax(
         if row.reason is None:
             outcome = next(outcomes)
             moved = outcome.value
+            fault = None if moved is None else row_fault(numbers=moved.numbers, positions=moved.positions)
+            if fault is not None:
+                moved, outcome = None, Outcome(reason=f"{IMPOSSIBLE}: {kind_of(fault)}")
             reasons.append(_reason(relaxation.name, outcome, labeller, row, began))
         else:
             reasons.append(None)

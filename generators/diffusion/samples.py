@@ -189,4 +189,5 @@ class MoleculeSamples:
         Structures
             One row for each molecule, neutral where nothing else was drawn.
         """
-        return Structures.from_arrays(self.numbers, self.positions, charge=self.charges, origin="diffusion")
+        finite = [x if np.isfinite(x).all() else None for x in self.positions]
+        return Structures.from_arrays(self.numbers, finite, charge=self.charges, origin="diffusion")

@@ -26,6 +26,7 @@ from molaug.structures.datasets.units import (
     energy_factor,
     force_factor,
 )
+from molaug.structures.gate import frame_faults
 from molaug.structures.table import Structures
 
 #: Conformers looked at when conventions are told from the numbers.
@@ -104,7 +105,7 @@ def read_ani(
             audit.detected["forces"] = str(convention)
         if choice.level is None:
             audit.remarks.append("the file does not name the level of theory of its labels; pass level=…")
-        for group in groups(path, choice.prefix, high_energy=high_energy):
+        for group in groups(path, choice.prefix, high_energy=high_energy, audit=audit):
             for start in range(0, len(group.coordinates), CHUNK):
                 yield from _batch(group.slice(start, start + CHUNK), choice.level, convention, graphs, title, audit)
 
@@ -115,13 +116,14 @@ def _batch(
     group: Conformers, level: str | None, convention: ForceConvention | None, graphs: bool, origin: str, audit: Audit
 ) -> Iterator[Structures]:
     audit.rows_read += len(group.coordinates)
-    finite = np.isfinite(group.coordinates).all(axis=(1, 2))
-    known = np.isfinite(group.energies)
-    for k in np.flatnonzero(~finite):
-        audit.drop(group.names[k], "unreadable: positions that are not finite")
-    for k in np.flatnonzero(finite & ~known):
-        audit.drop(group.names[k], "unlabelled: no energy at this level")
-    rows = np.flatnonzero(finite & known)
+    raw = group.forces if convention is not None else None
+    found = frame_faults(group.coordinates, group.energies, raw)
+    for k in np.flatnonzero(np.isnan(group.energies)):
+        found[k] = found[k] or "unlabelled: no energy at this level"
+    for k, reason in enumerate(found):
+        if reason is not None:
+            audit.drop(group.names[k], reason)
+    rows = np.flatnonzero([reason is None for reason in found])
     if not len(rows):
         return
     x = group.coordinates[rows].astype(np.float64)
@@ -190,7 +192,7 @@ def _detected(path: Path, prefix: str, documented: str | None) -> ForceConventio
     sample = [
         (g.coordinates.astype(np.float64), g.energies * energy_factor("Ha"), g.forces.astype(np.float64))
         for g in _sample(path, prefix)
-        if g.forces is not None and np.isfinite(g.forces).all()
+        if g.forces is not None and np.isfinite(g.forces).all() and np.isfinite(g.coordinates).all()
     ]
     found = detect_forces(sample)
     if found is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,7 +13,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.rows import numbers_of
+from molaug.structures.gate import IMPOSSIBLE, kind_of, row_fault
 
 #: Levels of theory of ANI-1x and ANI-1ccx by the prefix of their keys (doi:10.1038/s41597-020-0473-z).
 ANI1X_LEVELS = {
@@ -172,7 +175,7 @@ def levels_in(path: Path) -> Levels:
     by_prefix: dict[str, bool] = {}
     named: set[str] = set()
     forces = False
-    with h5py.File(path) as file:
+    with _opened(path) as file:
         written = file.attrs.get(LEVEL_ATTRIBUTE)
         for group in _leaves(file):
             for key in group:
@@ -180,11 +183,11 @@ def levels_in(path: Path) -> Levels:
                 if dot and what == "energy":
                     by_prefix[prefix] = by_prefix.get(prefix, False) or f"{prefix}.forces" in group
             forces |= "forces" in group
-            if "lot" in group:
-                named.add(_words(group["lot"][:1]))
+            if isinstance(group.get("lot"), h5py.Dataset):
+                named.add(_words(np.ravel(group["lot"][()])[:1]))
     if len(named) > 1:
         raise ValueError(f"{path} mixes levels of theory: {', '.join(sorted(named))}; split it by level first")
-    text = str(written) if written else next(iter(named), None)
+    text = _words(np.ravel(written)) if written else next(iter(named), None)
     ours = "Ha/Å" if written is not None else None
     return Levels(
         by_prefix=dict(sorted(by_prefix.items())),
@@ -194,7 +197,9 @@ def levels_in(path: Path) -> Levels:
     )
 
 
-def groups(path: Path, prefix: str = "", *, high_energy: bool = False) -> Iterator[Conformers]:
+def groups(
+    path: Path, prefix: str = "", *, high_energy: bool = False, audit: Audit | None = None
+) -> Iterator[Conformers]:
     """Stream the groups of a file.
 
     Parameters
@@ -205,100 +210,240 @@ def groups(path: Path, prefix: str = "", *, high_energy: bool = False) -> Iterat
         Prefix of the keys of the labels, for ANI-1x/ccx.
     high_energy
         Also yield ``coordinatesHE`` and ``energiesHE`` as groups of their own.
+    audit
+        Counts the rows; told of those that are damaged, and of arrays that are not read.
 
     Yields
     ------
     Conformers
         One molecule, formula or composition at a time.
     """
-    with h5py.File(path) as file:
-        for group in _leaves(file):
-            if "species" in group and group["species"].ndim == 2:
-                yield from _by_composition(group)
-            elif "atomic_numbers" in group:
-                yield from _by_formula(group, prefix)
+    audit = Audit() if audit is None else audit
+    with _opened(path) as file:
+        for node in _leaves(file):
+            group = _Group.of(node)
+            if "species" in group.arrays and group.arrays["species"].ndim == 2:
+                yield from _by_composition(group, audit)
+            elif "atomic_numbers" in group.arrays:
+                yield from _by_formula(group, prefix, audit)
             else:
-                yield from _by_molecule(group, high_energy)
+                yield from _by_molecule(group, high_energy, audit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A group of a file: its name without slashes around it, its attributes and its arrays."""
+
+    name: str
+    attributes: Mapping[str, Any]
+    arrays: Mapping[str, h5py.Dataset]
+
+    @classmethod
+    def of(cls, group: h5py.Group) -> _Group:
+        items = ((key, group.get(key)) for key in group)
+        arrays = {key: item for key, item in items if isinstance(item, h5py.Dataset)}
+        return cls(str(group.name).strip("/"), group.attrs, arrays)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(path) as file:
+            yield file
+    except (OSError, RuntimeError, KeyError) as error:  # what h5py raises for damaged files
+        raise ValueError(f"{path}: not a whole HDF5 file: {' '.join(str(error).split())[:160]}") from error
 
 
 def _leaves(file: h5py.File) -> Iterator[h5py.Group]:
-    """Yield the groups that hold coordinates, in the order of their names."""
+    """Yield the groups that hold coordinates or labels, in the order of their names, each of them once."""
     stack: list[h5py.Group] = [file]
+    seen: set[tuple[int, int]] = set()  # a link may lead back to an ancestor
     found = False
     while stack:
         group = stack.pop()
-        if "coordinates" in group:
-            found = True
+        info = h5py.h5o.get_info(group.id)
+        if (info.fileno, info.addr) in seen:
+            continue
+        seen.add((info.fileno, info.addr))
+        found |= "coordinates" in group
+        if any(key in group for key in ("coordinates", "energies", "coordinatesHE")):
             yield group
-        else:
-            children = [group[key] for key in sorted(group) if isinstance(group[key], h5py.Group)]
-            stack.extend(reversed(children))
+        children = [group.get(key) for key in sorted(group) if group.get(key, getclass=True) is h5py.Group]
+        stack.extend(child for child in reversed(children) if child is not None)
     if not found:
         keys = ", ".join(sorted(file)) or "nothing"
         raise ValueError(f"{file.filename}: no group holds 'coordinates'; the file holds {keys}. Expected ANI's")
 
 
-def _by_molecule(group: h5py.Group, high_energy: bool) -> Iterator[Conformers]:
+def _by_molecule(group: _Group, high_energy: bool, audit: Audit) -> Iterator[Conformers]:
     """Yield one molecule of a pyanitools file: ANI-1, COMP6 and their kin."""
-    numbers = numbers_of(_strings(group["species"][:]))
-    energies = np.asarray(group["energies"][:], dtype=np.float64)
-    coordinates = group["coordinates"][:]
+    taken = ["species", "coordinates", "energies", "forces", "smiles", "lot"]
+    if high_energy:
+        taken += ["coordinatesHE", "energiesHE"]
+    _name_others(group, taken, audit)
+    reason, numbers = _species(group)
+    charge, multiplicity = group.attributes.get("charge", 0), group.attributes.get("multiplicity")
+    if reason is None:
+        fault = row_fault(numbers=numbers, charge=charge, multiplicity=multiplicity)
+        reason = None if fault is None else f"{IMPOSSIBLE}: {kind_of(fault)}"
+    n = _whole_rows(group, "coordinates", "energies", len(numbers), reason, audit)
+    energies = _labels(group, "energies", slice(0, n))
+    coordinates = group.arrays["coordinates"][:n] if n else np.zeros((0, len(numbers), 3))
     best = int(np.nanargmin(energies)) if np.isfinite(energies).any() else 0
     shared = Conformers(
-        names=_names(group, len(energies)),
+        names=_names(group, n),
         numbers=numbers,
         coordinates=coordinates,
         energies=energies,
-        forces=group["forces"][:] if "forces" in group else None,
-        smiles=_words(group["smiles"][:]) if "smiles" in group else None,
-        charge=int(group.attrs.get("charge", 0)),
-        multiplicity=int(group.attrs["multiplicity"]) if "multiplicity" in group.attrs else None,
-        reference=np.asarray(coordinates[best], dtype=np.float64) if len(energies) else None,
+        forces=_forces(group, "forces", slice(0, n), len(numbers), audit),
+        smiles=_words(group.arrays["smiles"][:]) if "smiles" in group.arrays and group.arrays["smiles"].ndim else None,
+        charge=0 if reason else int(charge),
+        multiplicity=None if reason or multiplicity is None else int(multiplicity),
+        reference=np.asarray(coordinates[best], dtype=np.float64) if n else None,
         high_energy=False if high_energy else None,
     )
-    yield shared
-    if high_energy and "energiesHE" in group and len(group["energiesHE"]):
-        energies = np.asarray(group["energiesHE"][:], dtype=np.float64)
-        yield replace(
-            shared,
-            names=_names(group, len(energies), "HE"),
-            coordinates=group["coordinatesHE"][:],
-            energies=energies,
-            forces=None,
-            high_energy=True,
-        )
+    if n:
+        yield shared
+    if high_energy and ("energiesHE" in group.arrays or "coordinatesHE" in group.arrays):
+        n = _whole_rows(group, "coordinatesHE", "energiesHE", len(numbers), reason, audit, tail="HE")
+        energies = _labels(group, "energiesHE", slice(0, n))
+        if n:
+            yield replace(
+                shared,
+                names=_names(group, n, "HE"),
+                coordinates=group.arrays["coordinatesHE"][:n],
+                energies=energies,
+                forces=None,
+                reference=group.arrays["coordinatesHE"][0] if shared.reference is None else shared.reference,
+                high_energy=True,
+            )
 
 
-def _by_formula(group: h5py.Group, prefix: str) -> Iterator[Conformers]:
+def _by_formula(group: _Group, prefix: str, audit: Audit) -> Iterator[Conformers]:
     """Yield one formula of an ANI-1x/ccx file piece by piece: conformers of all its isomers."""
     energy, forces = f"{prefix}.energy", f"{prefix}.forces"
-    for piece in _pieces(len(group["coordinates"])):
-        n = piece.stop - piece.start
+    _name_others(group, ["atomic_numbers", "coordinates", energy, forces], audit)
+    numbers = group.arrays["atomic_numbers"][()]
+    fault = row_fault(numbers=numbers)
+    reason = None if fault is None else f"{IMPOSSIBLE}: {kind_of(fault)}"
+    n_rows = _whole_rows(group, "coordinates", energy, np.size(numbers), reason, audit)
+    for piece in _pieces(n_rows):
         yield Conformers(
-            names=_names(group, n, start=piece.start),
-            numbers=np.asarray(group["atomic_numbers"][:], dtype=np.uint8),
-            coordinates=group["coordinates"][piece],
-            energies=np.asarray(group[energy][piece], dtype=np.float64) if energy in group else np.full(n, np.nan),
-            forces=group[forces][piece] if forces in group else None,
+            names=_names(group, piece.stop - piece.start, start=piece.start),
+            numbers=np.asarray(numbers, dtype=np.uint8).ravel(),
+            coordinates=group.arrays["coordinates"][piece],
+            energies=_labels(group, energy, piece),
+            forces=_forces(group, forces, piece, np.size(numbers), audit),
             isomers=True,
         )
 
 
-def _by_composition(group: h5py.Group) -> Iterator[Conformers]:
+def _by_composition(group: _Group, audit: Audit) -> Iterator[Conformers]:
     """Yield the molecules of one number of atoms of an ANI-2x file piece by piece, by their species in order."""
-    for piece in _pieces(len(group["coordinates"])):
-        species = np.asarray(group["species"][piece], dtype=np.uint8)
+    _name_others(group, ["species", "coordinates", "energies", "forces"], audit)
+    n_molecules, n_atoms = group.arrays["species"].shape
+    reason = None if group.arrays["species"].dtype.kind in "iuf" else "unreadable: species that are no atomic numbers"
+    n_rows = _whole_rows(group, "coordinates", "energies", n_atoms, reason, audit, most=n_molecules)
+    for piece in _pieces(n_rows):
+        species = group.arrays["species"][piece]
         every = Conformers(
             names=_names(group, len(species), start=piece.start),
-            numbers=species[0],
-            coordinates=group["coordinates"][piece],
-            energies=np.asarray(group["energies"][piece], dtype=np.float64),
-            forces=group["forces"][piece] if "forces" in group else None,
+            numbers=np.zeros(n_atoms, np.uint8),
+            coordinates=group.arrays["coordinates"][piece],
+            energies=_labels(group, "energies", piece),
+            forces=_forces(group, "forces", piece, n_atoms, audit),
             isomers=True,
         )
         kinds, place = np.unique(species, axis=0, return_inverse=True)
         for k, numbers in enumerate(kinds):
-            yield replace(every.take(np.flatnonzero(place.ravel() == k)), numbers=numbers)
+            members = every.take(np.flatnonzero(place.ravel() == k))
+            fault = row_fault(numbers=numbers)
+            if fault is None:
+                yield replace(members, numbers=numbers.astype(np.uint8))
+                continue
+            audit.rows_read += len(members.names)
+            for name in members.names:
+                audit.drop(name, f"{IMPOSSIBLE}: {kind_of(fault)}")
+
+
+def _whole_rows(
+    group: _Group,
+    coordinates: str,
+    energies: str,
+    n_atoms: int,
+    reason: str | None,
+    audit: Audit,
+    *,
+    most: int | None = None,
+    tail: str = "",
+) -> int:
+    """Return how many conformers of a group are whole; the others are counted and dropped with a reason."""
+    shapes = [group.arrays[key].shape if key in group.arrays else (0,) for key in (coordinates, energies)]
+    lengths = [shape[0] if shape else 1 for shape in shapes]
+    total = max(*lengths, most or 0)
+    n = min(*lengths, total if most is None else most)
+    if reason is None and coordinates in group.arrays:
+        numeric = group.arrays[coordinates].dtype.kind in "iuf"
+        if not numeric or len(shapes[0]) != 3 or shapes[0][2] != 3:
+            reason = "unreadable: coordinates of a wrong shape"
+        elif shapes[0][1] != n_atoms:
+            reason = "unreadable: species and coordinates differ in their number of atoms"
+    if reason is None and energies not in group.arrays:
+        reason = "unlabelled: no energy at this level"
+    found = group.arrays.get(energies)
+    if (
+        reason is None
+        and found is not None
+        and (shapes[1] not in ((lengths[1],), (lengths[1], 1)) or found.dtype.kind not in "iuf")
+    ):
+        reason = "unreadable: energies of a wrong shape"
+    n = 0 if reason else n
+    missing = f"unreadable: more {'coordinates than labels' if lengths[0] == total else 'labels than coordinates'}"
+    if total > n:
+        audit.rows_read += total - n
+        audit.drop_many((f"{group.name}{tail}[{k}]" for k in range(n, total)), total - n, reason or missing)
+    return n
+
+
+def _labels(group: _Group, key: str, piece: slice) -> NDArray[np.float64]:
+    """Return energies, whether stored as (n,) or (n, 1)."""
+    if piece.start == piece.stop:
+        return np.zeros(0)
+    return np.asarray(group.arrays[key][piece], dtype=np.float64).reshape(-1)
+
+
+def _forces(group: _Group, key: str, piece: slice, n_atoms: int, audit: Audit) -> NDArray[Any] | None:
+    """Return forces, NaN where the array is too short; None where there are none."""
+    if key not in group.arrays or piece.start == piece.stop:
+        return None
+    if group.arrays[key].shape[1:] != (n_atoms, 3) or group.arrays[key].dtype.kind not in "iuf":
+        audit.drop_column(f"{group.name}/{key}", "forces of a wrong shape")
+        return None
+    found = group.arrays[key][piece]
+    lacking = piece.stop - piece.start - len(found)
+    if not lacking:
+        return found
+    audit.drop_column(f"{group.name}/{key}", f"forces of {len(group.arrays[key])} conformers only")
+    return np.concatenate([found, np.full((lacking, n_atoms, 3), np.nan)])
+
+
+def _species(group: _Group) -> tuple[str | None, NDArray[np.uint8]]:
+    """Return the atomic numbers of a molecule, or why there are none."""
+    if "species" not in group.arrays:
+        return "unreadable: no species", np.zeros(0, np.uint8)
+    try:
+        return None, numbers_of(_strings(np.ravel(group.arrays["species"][()])))
+    except (ValueError, TypeError):
+        return "unreadable: species of no element", np.zeros(0, np.uint8)
+
+
+def _name_others(group: _Group, taken: list[str], audit: Audit) -> None:
+    """Name the arrays of a group that are not read."""
+    for key in group.arrays:
+        if key in taken or key in audit.dropped_columns:
+            continue
+        high = key in ("coordinatesHE", "energiesHE")
+        audit.drop_column(key, "pass high_energy=True to read it" if high else "an array that the reader does not know")
 
 
 def _pieces(n: int) -> Iterator[slice]:
@@ -307,13 +452,13 @@ def _pieces(n: int) -> Iterator[slice]:
         yield slice(start, min(start + _PIECE, n))
 
 
-def _names(group: h5py.Group, count: int, tail: str = "", start: int = 0) -> list[str]:
-    stem = str(group.name).strip("/")
-    return [f"{stem}{tail}[{k}]" for k in range(start, start + count)]
+def _names(group: _Group, count: int, tail: str = "", start: int = 0) -> list[str]:
+    return [f"{group.name}{tail}[{k}]" for k in range(start, start + count)]
 
 
 def _strings(values: NDArray[Any]) -> list[str]:
-    return [v.decode() if isinstance(v, bytes) else str(v) for v in values]
+    texts = (v if isinstance(v, bytes) else str(v).encode("utf-8", "replace") for v in values)
+    return [text.decode("utf-8", "replace") for text in texts]
 
 
 def _words(values: NDArray[Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 #: Names remembered for each reason; the counts are always exact.
 MAX_NAMES = 100_000
@@ -33,8 +35,9 @@ class Audit:
     """The account of one pass over a dataset.
 
     ``rows_read == rows_kept + n_dropped`` holds once the pass is over. ``noted`` counts rows that were kept although
-    something about them is worth knowing; ``detected`` says which conventions were found in the file, and by what
-    evidence; ``remarks`` concern the source as a whole.
+    something about them is worth knowing; ``dropped_columns`` says which columns of the source are not handed on, and
+    why; ``detected`` says which conventions were found in the file, and by what evidence; ``remarks`` concern the
+    source as a whole.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class Audit:
     rows_kept: int = 0
     dropped: dict[str, Tally] = field(default_factory=dict)
     noted: dict[str, Tally] = field(default_factory=dict)
+    dropped_columns: dict[str, str] = field(default_factory=dict)
     detected: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -76,6 +80,22 @@ class Audit:
         """
         self.dropped.setdefault(reason, Tally()).add(name)
 
+    def drop_many(self, names: Iterable[str], count: int, reason: str) -> None:
+        """Count rows that are not handed on, however many a damaged file claims to have.
+
+        Parameters
+        ----------
+        names
+            What the source calls them; only as many as are remembered are taken.
+        count
+            How many.
+        reason
+            Why.
+        """
+        tally = self.dropped.setdefault(reason, Tally())
+        tally.count += count
+        tally.names += islice(names, max(MAX_NAMES - len(tally.names), 0))
+
     def note(self, name: str, remark: str) -> None:
         """Count a row that is handed on with a remark.
 
@@ -88,6 +108,18 @@ class Audit:
         """
         self.noted.setdefault(remark, Tally()).add(name)
 
+    def drop_column(self, name: str, reason: str) -> None:
+        """Name a column of the source that is not handed on.
+
+        Parameters
+        ----------
+        name
+            What the source calls the column.
+        reason
+            Why; few different texts.
+        """
+        self.dropped_columns.setdefault(name, reason)
+
     @property
     def n_dropped(self) -> int:
         """Rows dropped, for whatever reason."""
@@ -96,7 +128,7 @@ class Audit:
     def clear(self) -> None:
         """Forget everything but the source, before another pass."""
         self.rows_read = self.rows_kept = 0
-        for record in (self.dropped, self.noted, self.detected, self.remarks):
+        for record in (self.dropped, self.noted, self.dropped_columns, self.detected, self.remarks):
             record.clear()
 
     def table(self) -> list[tuple[str, str, int]]:
@@ -105,18 +137,27 @@ class Audit:
         Returns
         -------
         list of (str, str, int)
-            Kind (``read``, ``kept``, ``dropped``, ``noted``), reason and count; the most frequent reasons first.
+            Kind (``read``, ``kept``, ``dropped``, ``noted``, ``column`` for columns that are not handed on), reason and
+            count; the most frequent reasons first.
         """
         rows = [("read", "", self.rows_read), ("kept", "", self.rows_kept)]
         for kind, record in (("dropped", self.dropped), ("noted", self.noted)):
             ordered = sorted(record.items(), key=lambda item: (-item[1].count, item[0]))
             rows += [(kind, reason, tally.count) for reason, tally in ordered]
+        reasons = dict.fromkeys(sorted(self.dropped_columns.values()))
+        rows += [("column", f"not read: {reason}", len(self._columns(reason))) for reason in reasons]
         return rows
+
+    def _columns(self, reason: str) -> list[str]:
+        return [name for name, why in self.dropped_columns.items() if why == reason]
 
     def __str__(self) -> str:
         lines = [f"audit of {self.source}"]
         for kind, reason, count in self.table():
-            names = {"dropped": self.dropped, "noted": self.noted}.get(kind, {}).get(reason, Tally()).names[:3]
+            if kind == "column":
+                names = self._columns(reason.removeprefix("not read: "))
+            else:
+                names = {"dropped": self.dropped, "noted": self.noted}.get(kind, {}).get(reason, Tally()).names[:3]
             tail = f" ({', '.join(names)}{', …' if count > len(names) else ''})" if names else ""
             lines.append(f"  {kind:<8}{count:>10,}  {reason}{tail}".rstrip())
         lines += [f"  detected  {what}: {found}" for what, found in self.detected.items()]

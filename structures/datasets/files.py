@@ -23,7 +23,7 @@ from molaug.structures.datasets.card import Card, Property
 from molaug.structures.datasets.dataset import CHUNK, Dataset
 from molaug.structures.datasets.frames import frames_of
 from molaug.structures.datasets.locate import existing, open_text, suffix_of
-from molaug.structures.datasets.rows import Row, assemble
+from molaug.structures.datasets.rows import Row, assemble, passed
 from molaug.structures.datasets.sdf import sdf_rows
 from molaug.structures.datasets.units import energy_factor, force_factor
 from molaug.structures.doors.ase_atoms import ENERGY_KEYS, FORCES_KEYS, from_ase
@@ -213,8 +213,7 @@ def read_parquet(path: str | Path) -> Dataset:
     def stream(audit: Audit) -> Iterator[Structures]:
         for batch in iter_parquet(path, CHUNK):
             audit.rows_read += len(batch)
-            audit.keep(len(batch))
-            yield batch
+            yield passed(batch, audit, [f"row {k}" for k in range(audit.rows_read - len(batch), audit.rows_read)])
 
     found = Card.from_yaml(card) if card.is_file() else _card(path.stem, None, path)
     for column, unit in (("energy", "eV"), ("forces", "eV/Å")):

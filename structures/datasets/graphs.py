@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from molaug.structures.chemistry import bonds, lay_graph, perceive
 from molaug.structures.datasets.audit import Audit
+from molaug.structures.gate import FARTHEST, LAST_ELEMENT
 
 LISTED = "graph: a listed SMILES, borne out by the geometry"
 PERCEIVED = "graph: perceived from the geometry, none was listed"
@@ -51,6 +52,8 @@ def settle_graph(
     str or None
         None where neither a listed graph fits nor one could be perceived.
     """
+    if not _is_geometry(numbers, positions):
+        return None  # such a row does not pass the gate
     claims = [smiles for smiles in listed if smiles]
     for smiles in claims:
         found = lay_graph(smiles, numbers, positions)
@@ -63,6 +66,13 @@ def settle_graph(
     else:
         audit.note(name, DISAGREE if claims else PERCEIVED)
     return seen.smiles
+
+
+def _is_geometry(numbers: ArrayLike, positions: ArrayLike) -> bool:
+    z, x = np.asarray(numbers), np.asarray(positions)
+    if z.dtype.kind not in "iu" or not z.size or x.shape != (z.size, 3) or not np.isfinite(x).all():
+        return False
+    return bool(z.min() >= 1 and z.max() <= LAST_ELEMENT and np.abs(x).max() <= FARTHEST)
 
 
 def group_graphs(
@@ -104,7 +114,7 @@ def group_graphs(
     """
     scratch = Audit()
     smiles = settle_graph(listed, numbers, reference, "", scratch, charge=charge, multiplicity=multiplicity)
-    remark = next(iter(scratch.noted))
+    remark = next(iter(scratch.noted), UNKNOWN)
     expected = bonds(numbers, reference)
     found: list[str | None] = []
     for name, x in zip(names, conformers, strict=True):

@@ -5,9 +5,26 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import zipfile
+import zlib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO, cast
+
+import numpy as np
+
+#: What NumPy raises for damaged archives of arrays.
+_DAMAGE = (
+    ValueError,
+    OSError,
+    AttributeError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def existing(path: str | Path) -> Path:
@@ -61,13 +78,15 @@ def suffix_of(path: Path) -> str:
     return Path(name).suffix
 
 
-def open_text(path: Path) -> TextIO:
+def open_text(path: Path, errors: str = "strict") -> TextIO:
     """Open a text file, compressed by gzip or bzip2 or not, with a byte order mark or without.
 
     Parameters
     ----------
     path
         The file.
+    errors
+        What becomes of bytes that are no text; see :func:`open`.
 
     Returns
     -------
@@ -78,4 +97,59 @@ def open_text(path: Path) -> TextIO:
     with opener(path, "rb") as handle:
         start = handle.read(3)
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig"))
+    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig", errors=errors))
+
+
+def read_npz(path: Path) -> dict[str, Any]:
+    """Read all arrays of an npz file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    dict of str to NDArray
+        By name.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole, or an array holds Python objects; the file and the array are named.
+    """
+    name = ""
+    try:
+        arrays = {}
+        with np.load(path, allow_pickle=False) as source:
+            for name in source.files:
+                arrays[name] = source[name]
+    except _DAMAGE as error:
+        where = f"{path}: array {name!r}" if name else str(path)
+        raise ValueError(f"{where}: not a whole npz file: {' '.join(str(error).split())[:160]}") from error
+    return arrays
+
+
+def npz_names(path: Path) -> list[str]:
+    """Return the names of the arrays of an npz file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of str
+        In the order of the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is not whole.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path}: not a whole npz file: {error}") from error

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 from ase import Atoms
 
 from molaug.structures.datasets.dataset import Dataset
 from molaug.structures.datasets.files import read_ase, read_structures
-from molaug.structures.datasets.locate import existing, open_text, suffix_of
+from molaug.structures.datasets.locate import existing, npz_names, open_text, suffix_of
 from molaug.structures.datasets.registry import KnownDataset, known_dataset
 from molaug.structures.table import Structures
 
@@ -199,8 +198,7 @@ def _recognise(path: Path) -> str:
             raise ValueError(f"{path} is not an HDF5 file, whatever its suffix says")
         return "ani"
     if suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            return "npz" if "offsets" in arrays.files else "md17"
+        return "npz" if "offsets" in npz_names(path) else "md17"
     if suffix == ".xyz" and _is_qm9_xyz(path):
         return "qm9"
     if path.name.lower().startswith("gdb9.sdf") and suffix == ".sdf":
@@ -226,12 +224,12 @@ def _recognise_folder(path: Path) -> str:
 
 
 def _is_qm9_xyz(path: Path) -> bool:
-    with open_text(path) as handle:
+    with open_text(path, errors="replace") as handle:
         handle.readline()
         words = handle.readline().split()
     return len(words) >= 17 and words[0] in ("gdb", "ANI-1E", "PubChemQS")
 
 
 def _is_ase_json(path: Path) -> bool:
-    with open_text(path) as handle:
-        return '"ids"' in handle.read(4096) or '"nextid"' in path.read_text(encoding="utf-8")[-200:]
+    with open_text(path, errors="replace") as handle:
+        return '"ids"' in handle.read(4096) or '"nextid"' in path.read_text(encoding="utf-8", errors="replace")[-200:]

@@ -6,11 +6,15 @@ Ramakrishnan, Dral, Rupp, von Lilienfeld, Sci. Data 1, 140022 (2014), doi:10.103
 
 from __future__ import annotations
 
+import codecs
+import lzma
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +36,9 @@ from molaug.structures.datasets.qm9_tables import (
 from molaug.structures.datasets.registry import known_dataset
 from molaug.structures.datasets.rows import Row, assemble, numbers_of
 from molaug.structures.table import Structures
+
+#: Files of an archive of which one tells the layout.
+_LOOKED_AT = 20
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".zip")
 
@@ -130,29 +137,40 @@ def members(path: Path) -> Iterator[tuple[str, str]]:
     Raises
     ------
     ValueError
-        If it holds no xyz file.
+        If it holds no xyz file, or an archive is not whole.
     """
+    try:
+        yield from _members(path)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        raise ValueError(f"{path}: the archive is damaged: {error}") from error
+
+
+def _members(path: Path) -> Iterator[tuple[str, str]]:
     found = False
     if path.is_dir():
         for file in sorted(path.glob("*.xyz")):
             found = True
-            yield file.name, file.read_text(encoding="utf-8")
+            yield file.name, _decoded(file.read_bytes())
     elif path.name.lower().endswith(".zip"):
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 if name.endswith(".xyz"):
                     found = True
-                    yield Path(name).name, archive.read(name).decode()
+                    try:
+                        content = archive.read(name)
+                    except (zipfile.BadZipFile, zlib.error, EOFError):
+                        content = b""  # its row goes to the audit
+                    yield Path(name).name, _decoded(content)
     elif path.name.lower().endswith(_ARCHIVES):
         with tarfile.open(path, "r|*") as tar:  # read once from front to back: nothing is unpacked to disk
             for member in tar:
                 handle = tar.extractfile(member) if member.name.endswith(".xyz") else None
                 if handle is not None:
                     found = True
-                    yield Path(member.name).name, handle.read().decode()
+                    yield Path(member.name).name, _decoded(handle.read())
     else:
         found = True
-        yield path.name, path.read_text(encoding="utf-8")
+        yield path.name, _decoded(path.read_bytes())
     if not found:
         raise ValueError(f"{path} holds no .xyz file; expected dsgdb9nsd_000001.xyz and so on")
 
@@ -183,20 +201,33 @@ def parse_float(text: str) -> float:
     return float(text.replace("*^", "e"))
 
 
+def _decoded(content: bytes) -> str:
+    """Return text; bytes that are none do not cost the other molecules."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", errors="replace")
+
+
 def _first_tag(path: Path) -> str:
-    _, text = next(members(path))
-    words = text.split("\n", 2)[1].split() if text.count("\n") > 1 else []
-    return words[0] if words else ""
+    for _, text in islice(members(path), _LOOKED_AT):  # the first may be damaged
+        words = " ".join(text.splitlines()[1:2]).split()
+        if words and words[0] in _LAYOUTS:
+            return words[0]
+    return ""
 
 
 def _xyz_row(name: str, text: str, flawed: frozenset[int] | None, graphs: bool, audit: Audit) -> Row | None:
     lines = text.splitlines()
+    if len(lines) < 3:
+        audit.drop(name, "unreadable: an empty or damaged file")
+        return None
     try:
         n = int(lines[0])
         tag, index, *fields = lines[1].split()
         layout = _LAYOUTS[tag]
+        molecule = int(index) if tag == "gdb" else 0
         values = dict(zip(COLUMNS, (parse_float(field) for field in fields[: len(COLUMNS)]), strict=True))
         atoms = [line.split() for line in lines[2 : 2 + n]]
+        _check_atoms(n, lines)
         numbers = numbers_of(atom[0] for atom in atoms)
         positions = np.array([[parse_float(x) for x in atom[1:4]] for atom in atoms]).reshape(n, 3)
     except KeyError as error:
@@ -205,11 +236,17 @@ def _xyz_row(name: str, text: str, flawed: frozenset[int] | None, graphs: bool, 
     except (ValueError, IndexError) as error:
         audit.drop(name, f"unreadable: {' '.join(str(error).split())[:80]}")
         return None
-    if flawed and tag == "gdb" and int(index) in flawed:
+    infinite = [column for column in layout.columns if not np.isfinite(values[column])]
+    if infinite and {"u0", "zpve"} & set(infinite):
+        audit.drop(name, "impossible: an energy that is not finite")
+        return None
+    for column in infinite:
+        audit.note(name, f"{column} left out: it is not finite")
+    if flawed and tag == "gdb" and molecule in flawed:
         audit.drop(name, UNCHARACTERIZED)
         return None
     listed = lines[3 + n].split() if tag == "gdb" and len(lines) > 3 + n else []
-    extra = {column: in_record_units(column, values[column]) for column in layout.columns}
+    extra = {column: in_record_units(column, values[column]) for column in layout.columns if column not in infinite}
     return Row(
         name=name,
         numbers=numbers,
@@ -217,8 +254,16 @@ def _xyz_row(name: str, text: str, flawed: frozenset[int] | None, graphs: bool, 
         smiles=settle_graph(listed, numbers, positions, name, audit, multiplicity=_lowest(numbers)) if graphs else None,
         energy=(values["u0"] - values["zpve"]) * Hartree,
         level=known_dataset(layout.dataset).card.levels[0],
-        extra={"gdb_index": int(index), **extra} if tag == "gdb" else extra,
+        extra={"gdb_index": molecule, **extra} if tag == "gdb" else extra,
     )
+
+
+def _check_atoms(n: int, lines: list[str]) -> None:
+    """Refuse a number of atoms that is not that of the lines: the atoms are followed by a line of frequencies."""
+    rows = [len(words := line.split()) >= 4 and (words[0].isalpha() or words[0].isdigit()) for line in lines[2:]]
+    count = rows.index(False) if False in rows else len(rows)
+    if n < 1 or count != n:
+        raise ValueError("another number of atoms than the file has")
 
 
 def _sdf_rows(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ase.data import atomic_numbers
 from numpy.typing import ArrayLike, NDArray
 
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.dataset import CHUNK
+from molaug.structures.gate import IMPOSSIBLE, faults, kind_of, raw_faults
 from molaug.structures.table import Structures
 
 DUPLICATE = "duplicate of an earlier row"
@@ -36,7 +39,7 @@ class Row:
 def assemble(
     rows: Iterable[Row], audit: Audit, *, origin: str, size: int = CHUNK, unique: bool = False
 ) -> Iterator[Structures]:
-    """Gather rows into batches; those without finite positions are dropped with a reason.
+    """Gather rows into batches; those with what no molecule has are dropped with a reason.
 
     Parameters
     ----------
@@ -59,15 +62,45 @@ def assemble(
     seen: set[int] = set()
     waiting: list[Row] = []
     for row in rows:
-        if row.positions is not None and not np.isfinite(row.positions).all():
-            audit.drop(row.name, "unreadable: positions that are not finite")
-            continue
         waiting.append(row)
         if len(waiting) == size:
             yield _batch(waiting, audit, origin, seen if unique else None)
             waiting = []
     if waiting:
         yield _batch(waiting, audit, origin, seen if unique else None)
+
+
+def passed(batch: Structures, audit: Audit, names: Sequence[str]) -> Structures:
+    """Return the rows of a batch that pass the gate, and account for all of them.
+
+    Parameters
+    ----------
+    batch
+        As read; energies and forces of NaN are taken as missing.
+    audit
+        Told what is kept and dropped.
+    names
+        What the source calls the rows.
+
+    Returns
+    -------
+    Structures
+        The rows kept, in order.
+    """
+    found = faults(batch)
+    for name, fault in zip(names, found, strict=True):
+        if fault is not None:
+            audit.drop(name, f"{IMPOSSIBLE}: {fault}")
+    missing = np.asarray(pc.fill_null(pc.is_nan(batch.table.column("energy")), False), dtype=bool)
+    if missing.any():
+        for k in np.flatnonzero(missing):
+            audit.note(names[k], "unlabelled: an energy of NaN")
+        energy = pc.if_else(pa.array(missing), None, batch.table.column("energy"))
+        batch = batch.with_columns({"energy": energy})
+    if any(found):
+        batch = batch.filter(np.array([fault is None for fault in found]))
+    audit.keep(len(batch))
+    return batch
 
 
 def numbers_of(symbols: Iterable[str]) -> NDArray[np.uint8]:
@@ -98,6 +131,7 @@ def numbers_of(symbols: Iterable[str]) -> NDArray[np.uint8]:
 
 
 def _batch(rows: list[Row], audit: Audit, origin: str, seen: set[int] | None) -> Structures:
+    rows = _sound(rows, audit)
     labelled = [_number(row.energy) is not None or row.forces is not None for row in rows]
     names = dict.fromkeys(name for row in rows for name in row.extra)
     batch = Structures.from_arrays(
@@ -122,6 +156,23 @@ def _batch(rows: list[Row], audit: Audit, origin: str, seen: set[int] | None) ->
         batch = batch if fresh.all() else batch.filter(fresh)
     audit.keep(len(batch))
     return batch
+
+
+def _sound(rows: list[Row], audit: Audit) -> list[Row]:
+    found = raw_faults(
+        [row.numbers for row in rows],
+        [row.positions for row in rows],
+        [row.charge for row in rows],
+        [row.multiplicity for row in rows],
+        [row.energy for row in rows],
+        [row.forces for row in rows],
+    )
+    if not any(found):
+        return rows
+    for row, fault in zip(rows, found, strict=True):
+        if fault is not None:
+            audit.drop(row.name, f"{IMPOSSIBLE}: {kind_of(fault)}")
+    return [row for row, fault in zip(rows, found, strict=True) if fault is None]
 
 
 def _multiplicity(row: Row) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from molaug.structures.schema import check_version
+from molaug.structures.schema import MEANING, SCHEMA, check_version
 from molaug.structures.table import Structures
 
 
@@ -84,13 +84,16 @@ def iter_parquet(path: str | Path, size: int = 4096) -> Iterator[Structures]:
     FileNotFoundError
         If the path holds no Parquet file.
     ValueError
-        If a file was not written by molaug, or by a later version of it.
+        If a file is damaged, or was not written by molaug, or by a later version of it.
     """
     for file in parquet_files(path):
-        with pq.ParquetFile(file) as source:
-            check_version(source.schema_arrow.metadata, str(file))
-            for batch in source.iter_batches(batch_size=size):
-                yield Structures(pa.Table.from_batches([batch]))
+        try:
+            with pq.ParquetFile(file) as source:
+                check_version(source.schema_arrow.metadata, str(file))
+                for batch in source.iter_batches(batch_size=size):
+                    yield _structures(pa.Table.from_batches([batch]), file)
+        except (pa.ArrowException, OSError) as error:
+            raise ValueError(f"{file}: not a whole Parquet file: {' '.join(str(error).split())[:160]}") from error
 
 
 def to_parquet(structures: Structures, path: str | Path) -> Path:
@@ -125,4 +128,14 @@ def to_parquet(structures: Structures, path: str | Path) -> Path:
 def _read(file: Path) -> Structures:
     table = pq.read_table(file)
     check_version(table.schema.metadata, str(file))
-    return Structures(table)
+    return _structures(table, file)
+
+
+def _structures(table: pa.Table, file: Path) -> Structures:
+    for field in SCHEMA:
+        if not field.nullable and field.name in table.column_names and table.column(field.name).null_count:
+            raise ValueError(f"{file}: column {field.name!r} has rows without a value; expected {MEANING[field.name]}")
+    try:
+        return Structures(table)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
