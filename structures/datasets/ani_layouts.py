@@ -381,7 +381,9 @@ def _whole_rows(
     tail: str = "",
 ) -> int:
     """Return how many conformers of a group are whole; the others are counted and dropped with a reason."""
-    shapes = [group.arrays[key].shape if key in group.arrays else (0,) for key in (coordinates, energies)]
+    shapes: list[tuple[int, ...]] = [
+        group.arrays[key].shape if key in group.arrays else (0,) for key in (coordinates, energies)
+    ]
     lengths = [shape[0] if shape else 1 for shape in shapes]
     total = max(*lengths, most or 0)
     n = min(*lengths, total if most is None else most)
@@ -422,7 +424,7 @@ def _forces(group: _Group, key: str, piece: slice, n_atoms: int, audit: Audit) -
     if group.arrays[key].shape[1:] != (n_atoms, 3) or group.arrays[key].dtype.kind not in "iuf":
         audit.drop_column(f"{group.name}/{key}", "forces of a wrong shape")
         return None
-    found = group.arrays[key][piece]
+    found: NDArray[Any] = group.arrays[key][piece]
     lacking = piece.stop - piece.start - len(found)
     if not lacking:
         return found

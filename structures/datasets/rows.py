@@ -93,7 +93,7 @@ def passed(batch: Structures, audit: Audit, names: Sequence[str]) -> Structures:
             audit.drop(name, f"{IMPOSSIBLE}: {fault}")
     missing = np.asarray(pc.fill_null(pc.is_nan(batch.table.column("energy")), False), dtype=bool)
     if missing.any():
-        for k in np.flatnonzero(missing):
+        for k in np.flatnonzero(missing).tolist():
             audit.note(names[k], "unlabelled: an energy of NaN")
         energy = pc.if_else(pa.array(missing), None, batch.table.column("energy"))
         batch = batch.with_columns({"energy": energy})
