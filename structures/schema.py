@@ -112,6 +112,8 @@ def check_version(metadata: dict[bytes, bytes] | None, where: str) -> None:
             f"{where} carries no molaug schema version; expected a Parquet file written by molaug. "
             "Read other tables with their own reader and build molaug.Structures.from_arrays"
         )
+    if not found.isdigit():
+        raise ValueError(f"{where} names the schema version {found!r}; expected a whole number, the file is damaged")
     if int(found) > VERSION:
         raise ValueError(
             f"{where} was written under schema {int(found)}; this molaug knows up to {VERSION}. Upgrade molaug"

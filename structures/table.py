@@ -147,7 +147,10 @@ class Structures:
         texts = [None] * n if smiles is None else list(smiles)
         if not len(xs) == len(texts) == n:
             raise ValueError(f"{n} numbers, {len(xs)} positions and {len(texts)} SMILES given; expected equal counts")
-        ids = [content_key(z, x, q, m, s) for z, x, q, m, s in zip(zs, xs, charges, multiplicities, texts, strict=True)]
+        ids = [
+            content_key(z, x, int(q), int(m), s)
+            for z, x, q, m, s in zip(zs, xs, charges, multiplicities, texts, strict=True)
+        ]
         columns: dict[str, pa.Array] = {
             "id": pa.array(ids, pa.string()),
             "numbers": lists(zs, pa.uint8()),

@@ -120,9 +120,9 @@ def _batch(
     found = frame_faults(group.coordinates, group.energies, raw)
     for k in np.flatnonzero(np.isnan(group.energies)):
         found[k] = found[k] or "unlabelled: no energy at this level"
-    for k, reason in enumerate(found):
+    for place, reason in enumerate(found):
         if reason is not None:
-            audit.drop(group.names[k], reason)
+            audit.drop(group.names[place], reason)
     rows = np.flatnonzero([reason is None for reason in found])
     if not len(rows):
         return

@@ -27,6 +27,9 @@ ANI1X_LEVELS = {
     "hf_qz": "hf/cc-pvqz",
 }
 
+#: Atoms of a molecule, or letters of a name, that a file may have; more are a damaged length.
+_MOST_ATOMS = 100_000
+
 #: Conformers read at once where a group may hold millions.
 _PIECE = 65_536
 
@@ -184,10 +187,10 @@ def levels_in(path: Path) -> Levels:
                     by_prefix[prefix] = by_prefix.get(prefix, False) or f"{prefix}.forces" in group
             forces |= "forces" in group
             if isinstance(group.get("lot"), h5py.Dataset):
-                named.add(_words(np.ravel(group["lot"][()])[:1]))
+                named.add(_words(np.ravel(group["lot"][:1] if group["lot"].ndim else group["lot"][()])))
     if len(named) > 1:
         raise ValueError(f"{path} mixes levels of theory: {', '.join(sorted(named))}; split it by level first")
-    text = _words(np.ravel(written)) if written else next(iter(named), None)
+    text = _words(np.ravel(written)) if written is not None and np.size(written) else next(iter(named), None)
     ours = "Ha/Å" if written is not None else None
     return Levels(
         by_prefix=dict(sorted(by_prefix.items())),
@@ -296,7 +299,7 @@ def _by_molecule(group: _Group, high_energy: bool, audit: Audit) -> Iterator[Con
         coordinates=coordinates,
         energies=energies,
         forces=_forces(group, "forces", slice(0, n), len(numbers), audit),
-        smiles=_words(group.arrays["smiles"][:]) if "smiles" in group.arrays and group.arrays["smiles"].ndim else None,
+        smiles=_listed(group),
         charge=0 if reason else int(charge),
         multiplicity=None if reason or multiplicity is None else int(multiplicity),
         reference=np.asarray(coordinates[best], dtype=np.float64) if n else None,
@@ -378,7 +381,9 @@ def _whole_rows(
     tail: str = "",
 ) -> int:
     """Return how many conformers of a group are whole; the others are counted and dropped with a reason."""
-    shapes = [group.arrays[key].shape if key in group.arrays else (0,) for key in (coordinates, energies)]
+    shapes: list[tuple[int, ...]] = [
+        group.arrays[key].shape if key in group.arrays else (0,) for key in (coordinates, energies)
+    ]
     lengths = [shape[0] if shape else 1 for shape in shapes]
     total = max(*lengths, most or 0)
     n = min(*lengths, total if most is None else most)
@@ -419,7 +424,7 @@ def _forces(group: _Group, key: str, piece: slice, n_atoms: int, audit: Audit) -
     if group.arrays[key].shape[1:] != (n_atoms, 3) or group.arrays[key].dtype.kind not in "iuf":
         audit.drop_column(f"{group.name}/{key}", "forces of a wrong shape")
         return None
-    found = group.arrays[key][piece]
+    found: NDArray[Any] = group.arrays[key][piece]
     lacking = piece.stop - piece.start - len(found)
     if not lacking:
         return found
@@ -431,10 +436,17 @@ def _species(group: _Group) -> tuple[str | None, NDArray[np.uint8]]:
     """Return the atomic numbers of a molecule, or why there are none."""
     if "species" not in group.arrays:
         return "unreadable: no species", np.zeros(0, np.uint8)
+    if group.arrays["species"].size > _MOST_ATOMS:
+        return "unreadable: species and coordinates differ in their number of atoms", np.zeros(0, np.uint8)
     try:
         return None, numbers_of(_strings(np.ravel(group.arrays["species"][()])))
     except (ValueError, TypeError):
         return "unreadable: species of no element", np.zeros(0, np.uint8)
+
+
+def _listed(group: _Group) -> str | None:
+    letters = group.arrays.get("smiles")
+    return None if letters is None or letters.size > _MOST_ATOMS else _words(np.ravel(letters[()]))
 
 
 def _name_others(group: _Group, taken: list[str], audit: Audit) -> None:

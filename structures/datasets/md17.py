@@ -100,8 +100,8 @@ def read_md17(
     )
 
     def stream(audit: Audit) -> Iterator[Structures]:
-        for key, reason in lost.items():
-            audit.drop_column(key, reason)
+        for key, why in lost.items():
+            audit.drop_column(key, why)
         audit.detected["energy"] = f"{unit} ({'as given' if energy_unit else 'told from the size of total energies'})"
         if convention is not None:
             audit.detected["forces"] = str(convention)
@@ -135,8 +135,10 @@ def read_md17(
             )
         longest = max(len(x), len(energy))
         audit.rows_read += longest - n
-        for k in range(n, longest):
-            audit.drop(f"frame {k}", f"unreadable: more {'positions' if len(x) > n else 'energies'} than the other")
+        for beyond in range(n, longest):
+            audit.drop(
+                f"frame {beyond}", f"unreadable: more {'positions' if len(x) > n else 'energies'} than the other"
+            )
 
     return Dataset(card=card, stream=stream, audit=Audit(source=str(path)))
 
@@ -168,7 +170,8 @@ def _lowest(x: NDArray[np.float64], energy: NDArray[np.float64]) -> NDArray[np.f
     """Return the frame of lowest energy among those that are finite."""
     n = min(len(x), len(energy))
     sound = np.isfinite(x[:n]).all(axis=(1, 2)) & np.isfinite(energy[:n])
-    return x[int(np.argmin(np.where(sound, energy[:n], np.inf)))]
+    lowest: NDArray[np.float64] = x[int(np.argmin(np.where(sound, energy[:n], np.inf)))]
+    return lowest
 
 
 def _forces(

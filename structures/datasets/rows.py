@@ -93,10 +93,18 @@ def passed(batch: Structures, audit: Audit, names: Sequence[str]) -> Structures:
             audit.drop(name, f"{IMPOSSIBLE}: {fault}")
     missing = np.asarray(pc.fill_null(pc.is_nan(batch.table.column("energy")), False), dtype=bool)
     if missing.any():
-        for k in np.flatnonzero(missing):
+        for k in np.flatnonzero(missing).tolist():
             audit.note(names[k], "unlabelled: an energy of NaN")
         energy = pc.if_else(pa.array(missing), None, batch.table.column("energy"))
         batch = batch.with_columns({"energy": energy})
+    lost = np.asarray(pc.is_valid(batch.table.column("forces")), dtype=bool)
+    lost &= (
+        np.isnan(np.add.reduceat(batch.forces[:, 0], batch.offsets[:-1]))
+        if batch.n_atoms.all() and len(batch)
+        else False
+    )
+    if lost.any():  # what is left after the gate is NaN throughout
+        batch = batch.with_columns({"forces": pc.if_else(pa.array(lost), None, batch.table.column("forces"))})
     if any(found):
         batch = batch.filter(np.array([fault is None for fault in found]))
     audit.keep(len(batch))
@@ -142,7 +150,7 @@ def _batch(rows: list[Row], audit: Audit, origin: str, seen: set[int] | None) ->
         smiles=[row.smiles for row in rows],
         origin=origin,
         energy=[_number(row.energy) for row in rows],
-        forces=[row.forces for row in rows],
+        forces=[_present(row.forces) for row in rows],
         level=[row.level if known else None for row, known in zip(rows, labelled, strict=True)],
         extra={name: [_number(row.extra.get(name)) for row in rows] for name in names},
     )
@@ -179,6 +187,11 @@ def _multiplicity(row: Row) -> int:
     if row.multiplicity is not None:
         return row.multiplicity
     return 1 + (int(np.sum(row.numbers, dtype=np.int64)) - row.charge) % 2
+
+
+def _present(forces: ArrayLike | None) -> ArrayLike | None:
+    """Return forces of NaN, which stand for missing ones, as None; the gate let none pass that are so in part."""
+    return None if forces is None or np.isnan(np.asarray(forces, dtype=np.float64).flat[0]) else forces
 
 
 def _number(value: Any) -> Any:

@@ -90,8 +90,13 @@ def iter_parquet(path: str | Path, size: int = 4096) -> Iterator[Structures]:
         try:
             with pq.ParquetFile(file) as source:
                 check_version(source.schema_arrow.metadata, str(file))
+                count = 0
                 for batch in source.iter_batches(batch_size=size):
+                    count += len(batch)
                     yield _structures(pa.Table.from_batches([batch]), file)
+                groups = (source.metadata.row_group(k).num_rows for k in range(source.num_row_groups))
+                if not count == source.metadata.num_rows == sum(groups):
+                    raise ValueError(f"{file}: {count} rows read, but the file names {source.metadata.num_rows}")
         except (pa.ArrowException, OSError) as error:
             raise ValueError(f"{file}: not a whole Parquet file: {' '.join(str(error).split())[:160]}") from error
 
@@ -132,6 +137,8 @@ def _read(file: Path) -> Structures:
 
 
 def _structures(table: pa.Table, file: Path) -> Structures:
+    if len(set(table.column_names)) < len(table.column_names):
+        raise ValueError(f"{file}: several columns have one name; there are {', '.join(table.column_names)}")
     for field in SCHEMA:
         if not field.nullable and field.name in table.column_names and table.column(field.name).null_count:
             raise ValueError(f"{file}: column {field.name!r} has rows without a value; expected {MEANING[field.name]}")
