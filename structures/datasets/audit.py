@@ -34,7 +34,7 @@ class Audit:
 
     ``rows_read == rows_kept + n_dropped`` holds once the pass is over. ``noted`` counts rows that were kept although
     something about them is worth knowing; ``detected`` says which conventions were found in the file, and by what
-    evidence; ``remarks`` concern the source as a whole.
+    evidence; ``dropped_columns`` names columns that are not handed on; ``remarks`` concern the source as a whole.
 
     Examples
     --------
@@ -53,6 +53,7 @@ class Audit:
     noted: dict[str, Tally] = field(default_factory=dict)
     detected: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    dropped_columns: dict[str, str] = field(default_factory=dict)
 
     def keep(self, count: int = 1) -> None:
         """Count rows that are handed on.
@@ -88,6 +89,29 @@ class Audit:
         """
         self.noted.setdefault(remark, Tally()).add(name)
 
+    def drop_column(self, name: str, reason: str) -> None:
+        """Name a column of the source that is not handed on.
+
+        Parameters
+        ----------
+        name
+            What the source calls it.
+        reason
+            Why.
+        """
+        self.dropped_columns.setdefault(name, reason)
+
+    def nothing(self) -> str:
+        """Say that no row can be used, and why.
+
+        Returns
+        -------
+        str
+            One line, for an error.
+        """
+        reasons = "; ".join(f"{tally.count} {reason}" for reason, tally in self.dropped.items())
+        return f"none of {self.rows_read} rows can be used" + (f" ({reasons})" if reasons else "")
+
     @property
     def n_dropped(self) -> int:
         """Rows dropped, for whatever reason."""
@@ -96,7 +120,7 @@ class Audit:
     def clear(self) -> None:
         """Forget everything but the source, before another pass."""
         self.rows_read = self.rows_kept = 0
-        for record in (self.dropped, self.noted, self.detected, self.remarks):
+        for record in (self.dropped, self.noted, self.detected, self.remarks, self.dropped_columns):
             record.clear()
 
     def table(self) -> list[tuple[str, str, int]]:
@@ -120,5 +144,6 @@ class Audit:
             tail = f" ({', '.join(names)}{', …' if count > len(names) else ''})" if names else ""
             lines.append(f"  {kind:<8}{count:>10,}  {reason}{tail}".rstrip())
         lines += [f"  detected  {what}: {found}" for what, found in self.detected.items()]
+        lines += [f"  column    {name!r} is left out: {why}" for name, why in self.dropped_columns.items()]
         lines += [f"  remark    {remark}" for remark in self.remarks]
         return "\n".join(lines)
