@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from molaug.structures.columns import each, flat, lists
+from molaug.structures.gate import CHARGES, MULTIPLICITIES, atomic_numbers, check_finite, whole
 from molaug.structures.hashing import content_key
 from molaug.structures.schema import SCHEMA, conform
 from molaug.structures.structure import Structure
@@ -121,7 +122,8 @@ class Structures:
         Raises
         ------
         ValueError
-            If lengths contradict each other.
+            If lengths contradict each other, or a row has what no molecule has: positions that are not finite, or
+            numbers that their column cannot hold, such as a charge of 0.5 or the atomic number 300.
 
         Examples
         --------
@@ -129,15 +131,19 @@ class Structures:
         True
         """
         n = len(numbers)
-        zs = [np.asarray(z, dtype=np.uint8).ravel() for z in numbers]
+        zs = atomic_numbers(numbers)
         xs: list[NDArray[np.float64] | None]
         xs = [None] * n if positions is None else [flat(x) for x in positions]
-        charges = np.zeros(n, np.int8) if charge is None else np.broadcast_to(np.asarray(charge, np.int8), n)
+        check_finite(xs, "positions")
+        charges = np.zeros(n, np.int8)
+        if charge is not None:
+            charges = np.broadcast_to(whole(charge, *CHARGES, "charge").astype(np.int8), n)
         if multiplicity is None:
             electrons = np.array([int(z.sum(dtype=np.int64)) for z in zs], np.int64) - charges
             multiplicities = (1 + electrons % 2).astype(np.uint8)
         else:
-            multiplicities = np.broadcast_to(np.asarray(multiplicity, np.uint8), n)
+            multiplicities = whole(multiplicity, *MULTIPLICITIES, "multiplicity").astype(np.uint8)
+            multiplicities = np.broadcast_to(multiplicities, n)
         texts = [None] * n if smiles is None else list(smiles)
         if not len(xs) == len(texts) == n:
             raise ValueError(f"{n} numbers, {len(xs)} positions and {len(texts)} SMILES given; expected equal counts")

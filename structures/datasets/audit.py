@@ -33,8 +33,9 @@ class Audit:
     """The account of one pass over a dataset.
 
     ``rows_read == rows_kept + n_dropped`` holds once the pass is over. ``noted`` counts rows that were kept although
-    something about them is worth knowing; ``detected`` says which conventions were found in the file, and by what
-    evidence; ``dropped_columns`` names columns that are not handed on; ``remarks`` concern the source as a whole.
+    something about them is worth knowing; ``dropped_columns`` says which columns of the source are not handed on, and
+    why; ``detected`` says which conventions were found in the file, and by what evidence; ``remarks`` concern the
+    source as a whole.
 
     Examples
     --------
@@ -51,9 +52,9 @@ class Audit:
     rows_kept: int = 0
     dropped: dict[str, Tally] = field(default_factory=dict)
     noted: dict[str, Tally] = field(default_factory=dict)
+    dropped_columns: dict[str, str] = field(default_factory=dict)
     detected: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
-    dropped_columns: dict[str, str] = field(default_factory=dict)
 
     def keep(self, count: int = 1) -> None:
         """Count rows that are handed on.
@@ -95,9 +96,9 @@ class Audit:
         Parameters
         ----------
         name
-            What the source calls it.
+            What the source calls the column.
         reason
-            Why.
+            Why; few different texts.
         """
         self.dropped_columns.setdefault(name, reason)
 
@@ -120,7 +121,7 @@ class Audit:
     def clear(self) -> None:
         """Forget everything but the source, before another pass."""
         self.rows_read = self.rows_kept = 0
-        for record in (self.dropped, self.noted, self.detected, self.remarks, self.dropped_columns):
+        for record in (self.dropped, self.noted, self.dropped_columns, self.detected, self.remarks):
             record.clear()
 
     def table(self) -> list[tuple[str, str, int]]:
@@ -129,21 +130,29 @@ class Audit:
         Returns
         -------
         list of (str, str, int)
-            Kind (``read``, ``kept``, ``dropped``, ``noted``), reason and count; the most frequent reasons first.
+            Kind (``read``, ``kept``, ``dropped``, ``noted``, ``column`` for columns that are not handed on), reason and
+            count; the most frequent reasons first.
         """
         rows = [("read", "", self.rows_read), ("kept", "", self.rows_kept)]
         for kind, record in (("dropped", self.dropped), ("noted", self.noted)):
             ordered = sorted(record.items(), key=lambda item: (-item[1].count, item[0]))
             rows += [(kind, reason, tally.count) for reason, tally in ordered]
+        reasons = dict.fromkeys(sorted(self.dropped_columns.values()))
+        rows += [("column", f"not read: {reason}", len(self._columns(reason))) for reason in reasons]
         return rows
+
+    def _columns(self, reason: str) -> list[str]:
+        return [name for name, why in self.dropped_columns.items() if why == reason]
 
     def __str__(self) -> str:
         lines = [f"audit of {self.source}"]
         for kind, reason, count in self.table():
-            names = {"dropped": self.dropped, "noted": self.noted}.get(kind, {}).get(reason, Tally()).names[:3]
+            if kind == "column":
+                names = self._columns(reason.removeprefix("not read: "))
+            else:
+                names = {"dropped": self.dropped, "noted": self.noted}.get(kind, {}).get(reason, Tally()).names[:3]
             tail = f" ({', '.join(names)}{', …' if count > len(names) else ''})" if names else ""
             lines.append(f"  {kind:<8}{count:>10,}  {reason}{tail}".rstrip())
         lines += [f"  detected  {what}: {found}" for what, found in self.detected.items()]
-        lines += [f"  column    {name!r} is left out: {why}" for name, why in self.dropped_columns.items()]
         lines += [f"  remark    {remark}" for remark in self.remarks]
         return "\n".join(lines)

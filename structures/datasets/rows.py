@@ -14,7 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.dataset import CHUNK
 from molaug.structures.doors.ase_info import ARROW
+from molaug.structures.gate import kind_of, raw_faults
 from molaug.structures.table import Structures
+
+#: Begins the reason of rows that do not pass the gate.
+IMPOSSIBLE = "impossible"
 
 DUPLICATE = "duplicate of an earlier row"
 
@@ -47,7 +51,7 @@ def assemble(
     unique: bool = False,
     kinds: Mapping[str, str] | None = None,
 ) -> Iterator[Structures]:
-    """Gather rows into batches; those without finite positions are dropped with a reason.
+    """Gather rows into batches; those with what no molecule has are dropped with a reason.
 
     Parameters
     ----------
@@ -73,9 +77,6 @@ def assemble(
     seen: set[int] = set()
     waiting: list[Row] = []
     for row in rows:
-        if row.positions is not None and not np.isfinite(row.positions).all():
-            audit.drop(row.name, "unreadable: positions that are not finite")
-            continue
         waiting.append(row)
         if len(waiting) == size:
             yield _batch(waiting, audit, origin, seen if unique else None, kinds)
@@ -114,6 +115,7 @@ def numbers_of(symbols: Iterable[str]) -> NDArray[np.uint8]:
 def _batch(
     rows: list[Row], audit: Audit, origin: str, seen: set[int] | None, kinds: Mapping[str, str] | None
 ) -> Structures:
+    rows = _sound(rows, audit)
     labelled = [_number(row.energy) is not None or row.forces is not None for row in rows]
     names = dict.fromkeys(name for row in rows for name in row.extra) | dict.fromkeys(kinds or ())
     types = {name: ARROW[kind] for name, kind in (kinds or {}).items()}
@@ -141,6 +143,23 @@ def _batch(
         batch = batch if fresh.all() else batch.filter(fresh)
     audit.keep(len(batch))
     return batch
+
+
+def _sound(rows: list[Row], audit: Audit) -> list[Row]:
+    found = raw_faults(
+        [row.numbers for row in rows],
+        [row.positions for row in rows],
+        [row.charge for row in rows],
+        [row.multiplicity for row in rows],
+        [row.energy for row in rows],
+        [row.forces for row in rows],
+    )
+    if not any(found):
+        return rows
+    for row, fault in zip(rows, found, strict=True):
+        if fault is not None:
+            audit.drop(row.name, f"{IMPOSSIBLE}: {kind_of(fault)}")
+    return [row for row, fault in zip(rows, found, strict=True) if fault is None]
 
 
 def _multiplicity(row: Row) -> int:

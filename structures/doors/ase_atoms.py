@@ -29,6 +29,7 @@ from molaug.structures.doors.ase_state import (
     multiplicity_of,
     results_of,
 )
+from molaug.structures.gate import row_fault
 from molaug.structures.hashing import content_key
 from molaug.structures.schema import SCHEMA
 from molaug.structures.table import Structures
@@ -294,16 +295,24 @@ def _row(
             f"the structure is periodic (pbc={frame.pbc.tolist()}); molaug holds molecules. "
             "Use Atoms.set_pbc(False) if the cell is only a box"
         )
-    if not len(frame) or frame.numbers.min() < 1 or frame.numbers.max() > 118:
-        raise ValueError("no atoms, dummy atoms or atomic numbers above 118")
-    if frame.positions.shape != (len(frame), 3) or not np.isfinite(frame.positions).all():
-        raise ValueError("positions that are not finite")
     info = frame.info
+    if not len(frame):
+        raise ValueError("no atoms")
     charge = _whole(charge_of(frame, say), "charge")
     multiplicity = _whole(multiplicity_of(frame, charge, say), "multiplicity")
     told = info.get(source.energy_key) is not None and source.forces_key in frame.arrays
     results = {} if told or frame.calc is None else results_of(frame, say)
     energy, forces = energy_of(frame, source.energy_key, results), forces_of(frame, source.forces_key, results)
+    fault = row_fault(
+        numbers=frame.numbers,
+        positions=frame.positions,
+        charge=charge,
+        multiplicity=multiplicity,
+        energy=energy,
+        forces=forces,
+    )
+    if fault is not None:
+        raise ValueError(fault)
     labelled = energy is not None or forces is not None
     own = "id" in info and info["id"] == content_key(frame.numbers, frame.positions, charge, multiplicity)
     row: dict[str, Any] = {
