@@ -18,7 +18,7 @@ from molaug.structures.datasets.frames import Census, census_of, frames_of
 from molaug.structures.datasets.locate import existing
 from molaug.structures.datasets.units import energy_factor, force_factor
 from molaug.structures.doors.ase_atoms import LabelSource, listed, rows_of_frames
-from molaug.structures.doors.ase_labels import ENERGY_KEYS, FORCES_KEYS, one_key
+from molaug.structures.doors.ase_labels import ENERGY_KEYS, FORCES_KEYS, label_keys, one_key
 from molaug.structures.table import Structures
 
 _PERIODIC = "periodic: molaug holds molecules"
@@ -110,7 +110,7 @@ def _census(path: Path | None, given: Sequence[Atoms], first: list[Atoms]) -> tu
         census = Census()
         census.add_frames(given if path is None else first)
         return census, census.columns(widen=path is not None and not whole)
-    census.add_frames(first)  # also knows energies in prose
+    census.energies.update(label_keys(frame, {})[0] for frame in first)  # also knows energies in prose
     return census, census.columns(widen=False)
 
 
@@ -161,7 +161,7 @@ def _batch(chunk: list[tuple[str, Atoms]], labels: LabelSource, kinds: dict[str,
 
 
 def _drop(audit: Audit, names: Sequence[str], k: int, reason: str) -> None:
-    audit.drop(names[k], f"unreadable: {reason[:120]}")
+    audit.drop(names[k], reason[:120] if reason.startswith("impossible") else f"unreadable: {reason[:120]}")
 
 
 def _scaled(batch: Structures, energy: float, forces: float) -> Structures:

@@ -20,7 +20,7 @@ from ase.io.formats import UnknownFileTypeError
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.locate import suffix_of
 from molaug.structures.datasets.units import energy_factor, force_factor
-from molaug.structures.datasets.xyz import comments_of, frames_of_xyz, info_of
+from molaug.structures.datasets.xyz import comments_of, frames_of_xyz, kinds_in
 from molaug.structures.doors.ase_atoms import is_plain
 from molaug.structures.doors.ase_info import column_kind, kind_of
 from molaug.structures.doors.ase_labels import ENERGY_KEYS, FORCES_KEYS, label_keys
@@ -152,15 +152,15 @@ def census_of(path: Path) -> Census | None:
     if suffix in (".xyz", ".extxyz"):
         for comment in comments_of(path):
             try:
-                info = info_of(comment)
+                found = dict(kinds_in(comment))
             except (ValueError, KeyError, TypeError, IndexError):
                 continue
-            properties = str(info.pop("Properties", "")).split(":")[::3]
-            energies = frozenset(key for key in ENERGY_KEYS if info.get(key) is not None)
-            for key in [key for key, value in info.items() if value is True or key in ("pbc", "Lattice")]:
-                if key in ("pbc", "Lattice") or f"{key}=" not in comment:
-                    del info[key]
-            census.add(info, energies, frozenset(key for key in FORCES_KEYS if key in properties))
+            energies = frozenset(key for key in ENERGY_KEYS if key in found)
+            census.energies.add(energies)
+            census.forces.add(frozenset(key for key in FORCES_KEYS if f":{key}:" in comment))
+            for key, kind in found.items():
+                if kind is not None and key not in ("pbc", "Properties", "Lattice"):
+                    census.kinds.setdefault(key, Counter())[kind] += 1
         return census
     if suffix == ".db":
         for _, frame in _database(path, Audit()):

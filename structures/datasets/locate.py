@@ -5,6 +5,9 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
+import zlib
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -74,8 +77,32 @@ def open_text(path: Path) -> TextIO:
     TextIO
         To be closed by the caller.
     """
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
-    with opener(path, "rb") as handle:
-        start = handle.read(3)
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower())
+    binary = io.BufferedReader(cast("Any", _Unpacked(path, opener)), 1 << 16) if opener else path.open("rb")
+    start = binary.peek(3)[:3]
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig"))
+    # a damaged byte becomes a mark in the text and costs the row that it is in
+    return io.TextIOWrapper(binary, encoding="utf-16" if marked else "utf-8-sig", errors="replace")
+
+
+class _Unpacked(io.RawIOBase):
+    """What a compressed file holds; damage is an error that names the file."""
+
+    def __init__(self, path: Path, opener: Callable[[Path, str], Any]) -> None:
+        self._path, self._inner = path, opener(path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            piece = self._inner.read(len(buffer))
+        except (EOFError, OSError, ValueError, zlib.error) as error:
+            raise ValueError(f"{self._path}: truncated or damaged ({error}); get the file again") from error
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()

@@ -154,16 +154,15 @@ def records(path: Path) -> Iterator[str]:
     str
         One record, without its separator.
     """
-    lines: list[str] = []
+    rest = "\n"
     with open_text(path) as handle:
-        for line in handle:
-            if line.startswith("$$$$"):
-                yield "".join(lines)
-                lines = []
-            else:
-                lines.append(line)
-    if any(line.strip() for line in lines):
-        yield "".join(lines)
+        while piece := handle.read(1 << 16):
+            *whole, rest = (rest + piece).split("\n$$$$")
+            for text in whole:
+                yield text.partition("\n")[2]
+    last = rest.partition("\n")[2]
+    if last.strip():
+        yield last
 
 
 def sdf_rows(path: Path, bonds: bool, audit: Audit, tags: Tags, factor: float) -> Iterator[Row]:
@@ -236,6 +235,8 @@ def tags_of(text: str) -> tuple[dict[str, str], int]:
 
 
 def _value(text: str) -> int | float | str:
+    if text[:1].isalpha() and text[:3].lower() not in ("nan", "inf"):
+        return text
     for kind in (int, float):
         try:
             return kind(text)
@@ -268,7 +269,7 @@ def _row(text: str, name: str, bonds: bool, tags: Tags, factor: float, audit: Au
     found, nameless = tags_of(text)
     if nameless:
         audit.note(name, "a tag whose header has no name in brackets is left out")
-    full = not any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
+    full = bonds and not any([atom.GetTotalNumHs() for atom in mol.GetAtoms()])
     three_d = has_geometry(mol)
     if not three_d and mol.GetNumConformers() and mol.GetConformer().GetPositions().any():
         audit.note(name, "coordinates are a depiction and not used")
@@ -281,11 +282,12 @@ def _row(text: str, name: str, bonds: bool, tags: Tags, factor: float, audit: Au
             audit.drop(name, "unreadable: no SMILES that RDKit can read again")
             return None
         mol = Chem.AddHs(graph)
-    z = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()], dtype=np.uint8)
+    atoms = [(atom.GetAtomicNum(), atom.GetIsotope(), atom.GetNumRadicalElectrons()) for atom in mol.GetAtoms()]
+    z = np.array([number for number, _, _ in atoms], dtype=np.uint8)
     if not z.size or not z.all():
         audit.drop(name, "dummy atoms or no atoms")
         return None
-    if any(atom.GetIsotope() for atom in mol.GetAtoms()):
+    if any(isotope for _, isotope, _ in atoms):
         audit.note(name, "isotopes are marks of the SMILES alone")
     x = mol.GetConformer().GetPositions() if three_d else None
     if x is not None and not np.isfinite(x).all():
@@ -296,7 +298,7 @@ def _row(text: str, name: str, bonds: bool, tags: Tags, factor: float, audit: Au
         smiles, charge = settle_graph([], z, x, name, audit, multiplicity=m), 0
     else:
         smiles, charge = canonical(mol), Chem.GetFormalCharge(mol)
-        m = 1 + sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+        m = 1 + sum(radicals for _, _, radicals in atoms)
     if found.get("multiplicity"):
         given = _value(found["multiplicity"])
         if not isinstance(given, int) or not 1 <= given <= _LARGEST_MULTIPLICITY:

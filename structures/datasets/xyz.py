@@ -22,6 +22,7 @@ from ase.units import Hartree
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.locate import open_text
 from molaug.structures.datasets.units import energy_factor, looks_like_total_energy
+from molaug.structures.doors.ase_info import kind_of
 
 _NUMBER = r"([-+]?\d+\.\d+(?:[eE][-+]?\d+)?)"
 
@@ -36,6 +37,7 @@ _BARE = next(iter(_COMMENTS))
 _PAIR = re.compile(r"""\s*([^\s='"{}\[\]\\]+)\s*=\s*(?:"([^"\\]*)"|([^\s='"{}\[\]\\]+))(?=\s|$)""")
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_ODD = re.compile(r"['{}\[\]\\]")
 _MATRICES = ("Lattice", "virial", "stress")
 
 #: Symbols of hydrogen's isotopes and of what is no atom.
@@ -113,6 +115,35 @@ def comments_of(path: Path) -> Iterator[str]:
             yield block[0]
 
 
+def kinds_in(comment: str) -> list[tuple[str, str | None]]:
+    """Return the keys of a comment line and the kinds of their values, which is quicker than the values.
+
+    Parameters
+    ----------
+    comment
+        The line.
+
+    Returns
+    -------
+    list of tuple of (str, str or None)
+        As of :func:`molaug.structures.doors.ase_info.kind_of`; words that are no ``key=value`` are left out.
+    """
+    if "=" not in comment or comment.lstrip()[:1] in "-+0123456789":
+        return []
+    if not _ODD.search(comment):
+        pairs = _PAIR.findall(comment)
+        if len(pairs) == comment.count("="):
+            return [(key, _kind(plain) if plain else kind_of(_value(key, quoted))) for key, quoted, plain in pairs]
+    info = info_of(comment)
+    return [(key, kind_of(value)) for key, value in info.items() if value is not True or f"{key}=" in comment]
+
+
+def _kind(text: str) -> str | None:
+    if _DECIMAL.fullmatch(text):
+        return "float" if not text.lstrip("+-").isdigit() else "int" if len(text) < 18 else kind_of(_value("x", text))
+    return kind_of(_by_ase("x", text))
+
+
 def info_of(comment: str) -> dict[str, Any]:
     """Read a comment line of extended xyz.
 
@@ -149,10 +180,8 @@ def info_of(comment: str) -> dict[str, Any]:
 def _value(key: str, text: str) -> Any:
     if key in _MATRICES or key == "uid":
         return _by_ase(key, text)
-    if _WHOLE.fullmatch(text):
-        return int(text) if len(text) < 4000 else text
     if _DECIMAL.fullmatch(text):
-        return float(text)
+        return (int(text) if len(text) < 4000 else text) if text.lstrip("+-").isdigit() else float(text)
     words = text.replace(",", " ").split()
     if len(words) > 1 and all(_DECIMAL.fullmatch(word) for word in words):
         whole = all(_WHOLE.fullmatch(word) and len(word) < 19 for word in words)
@@ -291,6 +320,9 @@ def _blocks(path: Path) -> Iterator[tuple[str, list[str], list[str]] | str]:
             lines: list[str] = []
             line = ""
             for found in islice(handle, count):
+                if found[0].isalpha():
+                    lines.append(found)
+                    continue
                 if found.isspace() or _is_count(found):
                     line = found
                     break

@@ -29,7 +29,8 @@ from molaug.structures.doors.ase_state import (
     multiplicity_of,
     results_of,
 )
-from molaug.structures.gate import row_fault
+from molaug.structures.gate import kind_of as fault_kind
+from molaug.structures.gate import raw_faults
 from molaug.structures.hashing import content_key
 from molaug.structures.schema import SCHEMA
 from molaug.structures.table import Structures
@@ -179,6 +180,14 @@ def rows_of_frames(
             values.append(row[name])
         extras.append(extra)
         kept.append(number)
+    found = raw_faults(*(rows[name] for name in ("numbers", "positions", "charge", "multiplicity", "energy", "forces")))
+    if any(found):
+        for k, fault in zip(kept, found, strict=True):
+            if fault is not None:
+                fail(k, f"impossible: {fault_kind(fault)}")
+        sound = [k for k, fault in enumerate(found) if fault is None]
+        rows = {name: [values[k] for k in sound] for name, values in rows.items()}
+        extras, kept = [extras[k] for k in sound], [kept[k] for k in sound]
     kinds = {} if kinds is None else kinds
     fresh = count_kinds({key: value for key, value in extra.items() if key not in kinds} for extra in extras)
     kinds |= {key: column_kind(counts) for key, counts in sorted(fresh.items())}
@@ -303,16 +312,6 @@ def _row(
     told = info.get(source.energy_key) is not None and source.forces_key in frame.arrays
     results = {} if told or frame.calc is None else results_of(frame, say)
     energy, forces = energy_of(frame, source.energy_key, results), forces_of(frame, source.forces_key, results)
-    fault = row_fault(
-        numbers=frame.numbers,
-        positions=frame.positions,
-        charge=charge,
-        multiplicity=multiplicity,
-        energy=energy,
-        forces=forces,
-    )
-    if fault is not None:
-        raise ValueError(fault)
     labelled = energy is not None or forces is not None
     own = "id" in info and info["id"] == content_key(frame.numbers, frame.positions, charge, multiplicity)
     row: dict[str, Any] = {
@@ -412,6 +411,8 @@ def _silent(text: str) -> None:
 
 
 def _whole(value: Any, what: str) -> int:
+    if type(value) is int and 1 <= value <= 100:
+        return value
     try:
         whole = float(np.asarray(value).item())
     except (TypeError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,8 @@ def energy_of(frame: Atoms, key: str | None, results: Mapping[str, Any]) -> floa
         value = results.get("energy")
     if value is None:
         return None
+    if type(value) is float and isfinite(value):
+        return value
     try:
         found = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -142,6 +145,6 @@ def forces_of(frame: Atoms, key: str | None, results: Mapping[str, Any]) -> NDAr
     if value is None:
         return None
     found = np.asarray(value)
-    if found.shape != (len(frame), 3) or found.dtype.kind not in "iuf" or not np.isfinite(found).all():
+    if found.shape != (len(frame), 3) or found.dtype.kind not in "iuf" or not isfinite(found.sum()):
         raise ValueError(f"forces {key!r} are no finite vectors, one for each atom")
     return found.astype(np.float64)
