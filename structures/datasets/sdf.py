@@ -116,7 +116,8 @@ def read_sdf(
     -------
     Dataset
         Tags are further columns, each of one type; the energy and ``level`` are labels. ``origin``, ``parent`` and
-        ``seed`` are taken from records of molaug, whose tag ``id`` is that of the record. Records that RDKit cannot read are dropped with a reason.
+        ``seed`` are taken from records of molaug, whose tag ``id`` is that of the record. Records that RDKit cannot
+        read are dropped with a reason.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def read_sdf(
         tags = Tags(energy_key=energy_key)
         rows = sdf_rows(path, bonds, audit, tags, energy_factor(energy_unit))
         yield from assemble(rows, audit, origin=title, kinds=tags.columns)
-        if not audit.rows_kept:
+        if audit.rows_read and not audit.rows_kept:
             raise ValueError(f"{path}: {audit.nothing()}")
 
     return Dataset(card=Card.of_file(title, path), stream=stream, audit=Audit(source=str(path)))
@@ -269,7 +270,7 @@ def _row(text: str, name: str, bonds: bool, tags: Tags, factor: float, audit: Au
     found, nameless = tags_of(text)
     if nameless:
         audit.note(name, "a tag whose header has no name in brackets is left out")
-    full = bonds and not any([atom.GetTotalNumHs() for atom in mol.GetAtoms()])
+    full = bonds and not any(atom.GetTotalNumHs() for atom in mol.GetAtoms())
     three_d = has_geometry(mol)
     if not three_d and mol.GetNumConformers() and mol.GetConformer().GetPositions().any():
         audit.note(name, "coordinates are a depiction and not used")

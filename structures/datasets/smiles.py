@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from rdkit import Chem
@@ -18,6 +19,12 @@ from molaug.structures.datasets.locate import existing, open_text, suffix_of
 from molaug.structures.datasets.rows import Row, assemble
 from molaug.structures.table import Structures
 
+#: What a column of SMILES is called, in lower case.
+_HEADERS = ("smiles", "smile", "canonical_smiles", "isomeric_smiles")
+
+#: A record of a table over more lines than these has a quote that was not closed.
+_MOST_LINES = 8
+
 
 def read_smiles(
     path: str | Path, *, columns: Sequence[str] | str | None = None, unique: bool = True, name: str | None = None
@@ -27,7 +34,8 @@ def read_smiles(
     Parameters
     ----------
     path
-        One SMILES a line, first word (``.smi``, ``.can``, ``.txt``), or a csv file; compressed or not.
+        One SMILES a line, first word (``.smi``, ``.can``, ``.txt``), or a csv or tsv file; compressed or not. Lines
+        that begin with ``#`` and a first line that names the columns are dropped with a reason.
     columns
         Of a csv file, the columns that hold SMILES; all are read, row by row. By default the one that is called
         ``smiles``.
@@ -51,20 +59,27 @@ def read_smiles(
     wanted = [columns] if isinstance(columns, str) else columns
 
     def stream(audit: Audit) -> Iterator[Structures]:
-        return assemble(_graph_rows(path, wanted, audit), audit, origin=title, unique=unique)
+        yield from assemble(_graph_rows(path, wanted, audit), audit, origin=title, unique=unique)
+        if audit.rows_read and not audit.rows_kept:
+            raise ValueError(f"{path}: {audit.nothing()}")
 
     return Dataset(card=Card.of_file(title, path), stream=stream, audit=Audit(source=str(path)))
 
 
 def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[Row]:
-    for name, text in _smiles(path, columns):
+    lines = _table(path, columns, audit) if suffix_of(path) in (".csv", ".tsv") else _list(path, audit)
+    for name, text in lines:
         audit.rows_read += 1
-        mol = parse(text)
-        if mol is None:
+        graph = parse(text)
+        if graph is None:
             audit.drop(name, "unreadable: RDKit cannot read the SMILES")
             continue
-        smiles = canonical(mol)
-        whole = Chem.AddHs(parse(smiles))  # atoms in the order of the canonical SMILES
+        smiles = canonical(graph)
+        again = parse(smiles)
+        if again is None:
+            audit.drop(name, "unreadable: no SMILES that RDKit can read again")
+            continue
+        whole = Chem.AddHs(again)  # atoms in the order of the canonical SMILES
         yield Row(
             name=name,
             numbers=np.array([atom.GetAtomicNum() for atom in whole.GetAtoms()], dtype=np.uint8),
@@ -75,29 +90,78 @@ def _graph_rows(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iter
         )
 
 
-def _smiles(path: Path, columns: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+def _list(path: Path, audit: Audit) -> Iterator[tuple[str, str]]:
     with open_text(path) as handle:
-        if suffix_of(path) not in (".csv", ".tsv"):
-            for number, line in enumerate(handle, 1):
-                words = line.split()
-                if words:
-                    yield f"line {number}", words[0]
-            return
+        first = True
+        for number, line in enumerate(handle, 1):
+            words = line.split(maxsplit=1)
+            if not words:
+                continue
+            if words[0].startswith("#"):
+                audit.rows_read += 1
+                audit.drop(f"line {number}", "a comment")
+                continue
+            if first and words[0].lower() in _HEADERS:
+                audit.rows_read += 1
+                audit.drop(f"line {number}", "a line that names the columns")
+            else:
+                yield f"line {number}", words[0]
+            if len(words) > 1:
+                audit.drop_column("name", "what follows the SMILES on its line")
+            first = False
+
+
+def _table(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[tuple[str, str]]:
+    with open_text(path) as handle:
         first = handle.readline()
-        table = csv.DictReader(chain([first], handle), delimiter=_delimiter(first))
-        names = list(table.fieldnames or [])
+        delimiter = _delimiter(first)
+        names = next(csv.reader([first.replace("\0", "\ufffd")], delimiter=delimiter), [])
         if columns is None:
-            columns = [name for name in names if name.strip().lower() == "smiles"][:1]
+            columns = [name for name in names if name.strip().lower() in _HEADERS][:1]
         if not columns and any(parse(name.strip()) is not None for name in names if name.strip()):
             raise ValueError(
-                f"{path}: no header, the first line reads {first.strip()!r}; put a line above it "
+                f"{path}: no header, the first line reads {first.strip()[:80]!r}; put a line above it "
                 "that names the columns, for instance smiles"
             )
         if not columns or any(column not in names for column in columns):
             raise KeyError(f"{path}: SMILES columns {columns}; pass columns=… of {', '.join(map(repr, names))}")
-        for number, row in enumerate(table, 2):
-            for column in columns:
-                yield f"line {number} {column}", row[column] or ""
+        for name in names:
+            if name not in columns:
+                audit.drop_column(name, "only the SMILES of a table are taken")
+        places = [(column, names.index(column)) for column in columns]
+        for label, row in _records(handle, delimiter, audit):
+            for column, at in places:
+                yield f"{label} {column}", row[at] if at < len(row) else ""
+            if len(row) > len(names):
+                audit.note(label, "more fields than the header names: left out")
+
+
+def _records(handle: TextIO, delimiter: str, audit: Audit) -> Iterator[tuple[str, list[str]]]:
+    """Yield the records of a table; a quote that is not closed costs the lines that it swallows, and is said."""
+    waiting = ""
+    start = number = 1
+    for line in chain(handle, [None]):
+        number += 1
+        if line is not None and not waiting and not line.strip():
+            continue
+        if not waiting:
+            start, waiting = number, line or ""
+        elif line is not None:
+            waiting += line
+        open_quote = waiting.count('"') % 2
+        if open_quote and line is not None and waiting.count("\n") < _MOST_LINES:
+            continue
+        if open_quote:
+            for swallowed in range(waiting.count("\n") + (not waiting.endswith("\n"))):
+                audit.rows_read += 1
+                audit.drop(f"line {start + swallowed}", "unreadable: a quote that is not closed")
+        elif waiting:
+            try:
+                yield f"line {start}", next(csv.reader([waiting.replace("\0", "\ufffd")], delimiter=delimiter), [])
+            except csv.Error:
+                audit.rows_read += 1
+                audit.drop(f"line {start}", "unreadable: no record of a table")
+        waiting = ""
 
 
 def _delimiter(header: str) -> str:
