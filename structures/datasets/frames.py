@@ -189,7 +189,7 @@ def _database(path: Path, audit: Audit) -> Iterator[tuple[str, Atoms]]:
             name = f"frame {number}"
             audit.rows_read += 1
             try:
-                row = database._get_row(int(key))
+                row = database.get(int(key))
                 frame = row.toatoms()
                 frame.info.update({**row.key_value_pairs, **row.data})
                 frame.positions *= scale

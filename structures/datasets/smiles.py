@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -129,39 +130,39 @@ def _table(path: Path, columns: Sequence[str] | None, audit: Audit) -> Iterator[
             if name not in columns:
                 audit.drop_column(name, "only the SMILES of a table are taken")
         places = [(column, names.index(column)) for column in columns]
-        for label, row in _records(handle, delimiter, audit):
+        for label, row in _records(handle, delimiter, [at for _, at in places], audit):
             for column, at in places:
                 yield f"{label} {column}", row[at] if at < len(row) else ""
             if len(row) > len(names):
                 audit.note(label, "more fields than the header names: left out")
 
 
-def _records(handle: TextIO, delimiter: str, audit: Audit) -> Iterator[tuple[str, list[str]]]:
-    """Yield the records of a table; a quote that is not closed costs the lines that it swallows, and is said."""
-    waiting = ""
-    start = number = 1
-    for line in chain(handle, [None]):
-        number += 1
-        if line is not None and not waiting and not line.strip():
+def _records(handle: TextIO, delimiter: str, places: Sequence[int], audit: Audit) -> Iterator[tuple[str, list[str]]]:
+    """Yield the records of a table; a quote that is not closed costs the line that it is on, not all that follow."""
+    source = enumerate(handle, 2)
+    pending: deque[tuple[int, str]] = deque()
+    while item := pending.popleft() if pending else next(source, None):
+        if not item[1].strip():
             continue
-        if not waiting:
-            start, waiting = number, line or ""
-        elif line is not None:
-            waiting += line
-        open_quote = waiting.count('"') % 2
-        if open_quote and line is not None and waiting.count("\n") < _MOST_LINES:
-            continue
-        if open_quote:
-            for swallowed in range(waiting.count("\n") + (not waiting.endswith("\n"))):
-                audit.rows_read += 1
-                audit.drop(f"line {start + swallowed}", "unreadable: a quote that is not closed")
-        elif waiting:
-            try:
-                yield f"line {start}", next(csv.reader([waiting.replace("\0", "\ufffd")], delimiter=delimiter), [])
-            except csv.Error:
-                audit.rows_read += 1
-                audit.drop(f"line {start}", "unreadable: no record of a table")
-        waiting = ""
+        gathered, text = [item], item[1]
+        while text.count('"') % 2 and len(gathered) < _MOST_LINES:
+            more = pending.popleft() if pending else next(source, None)
+            if more is None:
+                break
+            gathered.append(more)
+            text += more[1]
+        label = f"line {item[0]}"
+        row = None
+        if not text.count('"') % 2:
+            with suppress(csv.Error):
+                pieces = text.replace("\0", "\ufffd").splitlines(keepends=True)
+                row = next(csv.reader(pieces, delimiter=delimiter), [])
+        if row is None or any("\n" in row[at] for at in places if at < len(row)):
+            audit.rows_read += 1
+            audit.drop(label, "unreadable: a quote that is not closed, or no record of a table")
+            pending.extendleft(reversed(gathered[1:]))
+        else:
+            yield label, row
 
 
 def _delimiter(header: str) -> str:
