@@ -110,8 +110,8 @@ class Audit:
         str
             One line, for an error.
         """
-        reasons = "; ".join(f"{tally.count} {reason}" for reason, tally in self.dropped.items())
-        return f"none of {self.rows_read} rows can be used" + (f" ({reasons})" if reasons else "")
+        reasons = "; ".join(f"{tally.count} {reason} ({tally.names[0]})" for reason, tally in self.dropped.items())
+        return f"none of {self.rows_read} rows can be used" + (f": {reasons}" if reasons else "")
 
     @property
     def n_dropped(self) -> int:

@@ -175,10 +175,10 @@ def _database(path: Path, audit: Audit) -> Iterator[tuple[str, Atoms]]:
         with path.open("rb") as handle:
             if handle.read(15) != b"SQLite format 3":
                 raise ValueError("it is no SQLite database")
-        with ase.db.connect(path, type="db") as database:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            ids = [int(key) for (key,) in connection.execute("select id from systems order by id")]
+        with ase.db.connect(path, type="db") as database:  # which would make tables that are missing
             metadata = database.metadata
-        with closing(sqlite3.connect(path)) as connection:
-            ids = [key for (key,) in connection.execute("select id from systems order by id")]
     except _CANNOT as error:
         raise _unreadable(path, error) from error
     units = metadata.get("_property_unit_dict") if isinstance(metadata, dict) else None
@@ -189,7 +189,7 @@ def _database(path: Path, audit: Audit) -> Iterator[tuple[str, Atoms]]:
             name = f"frame {number}"
             audit.rows_read += 1
             try:
-                row = database.get(int(key))
+                row = database.get(key)
                 frame = row.toatoms()
                 frame.info.update({**row.key_value_pairs, **row.data})
                 frame.positions *= scale

@@ -6,6 +6,8 @@ import bz2
 import gzip
 import io
 import random
+import sqlite3
+from contextlib import closing
 
 import ase.db
 import numpy as np
@@ -306,3 +308,38 @@ def test_text_after_the_atoms_costs_no_frame(tmp_path):
     data = open_dataset(tmp_path / "a.xyz")
     assert len(data.read()) == 2
     assert data.audit.noted["lines after the atoms are left out"].count == 1
+
+
+def test_exports_name_what_the_format_cannot_hold(tmp_path):
+    rows = (
+        open_dataset([molecule("H2O")])
+        .read()
+        .with_columns(
+            {
+                "smiles": "O",
+                "energy": -1.0,
+                "score": 1.5,
+                "a b": 2,
+                "tag": "two\nlines \u2028 and \r more",
+                "dipole": [[0.0, 1.0]],
+            }
+        )
+    )
+    assert {"energy", "score", "tag"} <= set(export(rows, tmp_path / "a.smi").dropped_columns)
+    assert {"score", "tag"} <= set(export(rows, tmp_path / "a.h5").dropped_columns)
+    assert "dipole" in export(rows, tmp_path / "a.sdf").dropped_columns
+    assert set(export(rows, tmp_path / "a.extxyz").dropped_columns) == {"a b"}
+    assert open_dataset(tmp_path / "a.extxyz").read().column("tag") == rows.column("tag")
+    assert set(export(rows, tmp_path / "a.db").dropped_columns) == set()
+    assert open_dataset(tmp_path / "a.db").read().column("tag") == rows.column("tag")
+
+
+def test_a_database_is_not_changed_by_reading(tmp_path):
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table other (id integer)")
+        connection.commit()
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=r"a.db: ASE cannot read it"):
+        open_dataset(path).read()
+    assert path.read_bytes() == before
