@@ -306,10 +306,9 @@ def _row(text: str, name: str, bonds: bool, tags: Tags, factor: float, audit: Au
             audit.drop(name, "a multiplicity that is none")
             return None
         m = given
-    energy = _value(found.get(tags.energy_key or "") or "")
-    if energy == "":
-        energy = None
-    elif isinstance(energy, str) or not np.isfinite(energy):
+    told = found.get(tags.energy_key or "")
+    energy = _value(told) if told else None
+    if energy is not None and (isinstance(energy, str) or not np.isfinite(energy)):
         audit.drop(name, "energy that is no finite number")
         return None
     own = "id" in found and found["id"] == content_key(z, x, charge, m, smiles)

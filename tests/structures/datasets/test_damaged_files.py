@@ -17,6 +17,8 @@ from ase.io import write
 from ase.units import Hartree
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rdkit import Chem
+from rdkit.Chem import AllChem
 
 from molaug.structures import Structures
 from molaug.structures.datasets import Dataset, export, open_dataset
@@ -343,3 +345,15 @@ def test_a_database_is_not_changed_by_reading(tmp_path):
     with pytest.raises(ValueError, match=r"a.db: ASE cannot read it"):
         open_dataset(path).read()
     assert path.read_bytes() == before
+
+
+def test_v3000_records_and_numbers_of_many_digits(tmp_path):
+    mol = Chem.AddHs(Chem.MolFromSmiles("CCO"))
+    AllChem.EmbedMolecule(mol, randomSeed=1)
+    block = Chem.MolToV3KMolBlock(mol) + ">  <big>\n12345678901234567890\n\n$$$$\n"
+    (tmp_path / "a.sdf").write_text(block + block.replace("V3000", "V3009"))
+    data = open_dataset(tmp_path / "a.sdf")
+    row = data.read()[0]
+    assert (row.smiles, row.extra["big"]) == ("CCO", "12345678901234567890")
+    assert row.positions is not None
+    assert (data.audit.rows_read, data.audit.n_dropped) == (2, 1)
