@@ -326,7 +326,7 @@ def _row(text: str, name: str, bonds: bool, tags: Tags, factor: float, audit: Au
         multiplicity=m,
         smiles=smiles,
         energy=None if energy is None else float(energy) * factor,
-        level=found.get("level") or None,
+        level=" ".join((found.get("level") or "").split()) or None,
         origin=(found.get("origin") or None) if own else None,
         parent=(found.get("parent") or None) if own else None,
         seed=seed if isinstance(seed, int) and abs(seed) < 2**63 else None,
