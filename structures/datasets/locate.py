@@ -98,7 +98,9 @@ class _Unpacked(io.RawIOBase):
         try:
             piece = self._inner.read(len(buffer))
         except (EOFError, OSError, ValueError, zlib.error) as error:
-            raise ValueError(f"{self._path}: truncated or damaged ({error}); get the file again") from error
+            raise ValueError(
+                f"{self._path}: not a text file, or truncated or damaged ({error}); get the file again"
+            ) from error
         buffer[: len(piece)] = piece
         return len(piece)
 

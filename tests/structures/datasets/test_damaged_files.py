@@ -292,7 +292,7 @@ def test_a_file_without_a_usable_row_ends_loudly(tmp_path):
 def test_a_truncated_packed_file_is_named(pack, tmp_path):
     path = tmp_path / f"a.smi.{'gz' if pack is gzip.compress else 'bz2'}"
     path.write_bytes(pack("\n".join("C" * k for k in range(1, 200)).encode())[:-20])
-    with pytest.raises(ValueError, match=f"{path.name}: truncated or damaged"):
+    with pytest.raises(ValueError, match=f"{path.name}: .*truncated or damaged"):
         open_dataset(path).read()
 
 
