@@ -160,3 +160,20 @@ def keys64(texts: list[str]) -> NDArray[np.uint64]:
     """
     joined = b"".join(blake2b(text.encode(), digest_size=8).digest() for text in texts)
     return np.frombuffer(joined, dtype="<u8").astype(np.uint64)
+
+
+def sha256(path: Path) -> str:
+    """Return the checksum of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

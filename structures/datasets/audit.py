@@ -120,6 +120,17 @@ class Audit:
         """
         self.dropped_columns.setdefault(name, reason)
 
+    def nothing(self) -> str:
+        """Say that no row can be used, and why.
+
+        Returns
+        -------
+        str
+            One line, for an error.
+        """
+        reasons = "; ".join(f"{tally.count} {reason} ({tally.names[0]})" for reason, tally in self.dropped.items())
+        return f"none of {self.rows_read} rows can be used" + (f": {reasons}" if reasons else "")
+
     @property
     def n_dropped(self) -> int:
         """Rows dropped, for whatever reason."""

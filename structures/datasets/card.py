@@ -91,6 +91,31 @@ class Card(BaseModel):
             cls._known_elements(list(references))
         return value
 
+    @classmethod
+    def of_file(cls, name: str, path: Path | None, *, level: str | None = None) -> Card:
+        """Return the card of a file that has none.
+
+        Parameters
+        ----------
+        name
+            Name of the dataset.
+        path
+            The file; None for structures in memory.
+        level
+            Level of theory of the labels, if it is known.
+
+        Returns
+        -------
+        Card
+            With the units that every reader converts to.
+        """
+        return cls(
+            name=name,
+            title=f"Structures read from {path.name}" if path else "Structures in memory",
+            levels=[level] if level else [],
+            properties={"energy": Property(unit="eV"), "forces": Property(unit="eV/Å")},
+        )
+
     def to_yaml(self) -> str:
         """Return the card as YAML; equal cards give equal text.
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import bz2
 import codecs
 import gzip
+import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -78,7 +80,7 @@ def suffix_of(path: Path) -> str:
     return Path(name).suffix
 
 
-def open_text(path: Path, errors: str = "strict") -> TextIO:
+def open_text(path: Path, errors: str = "replace") -> TextIO:
     """Open a text file, compressed by gzip or bzip2 or not, with a byte order mark or without.
 
     Parameters
@@ -93,11 +95,37 @@ def open_text(path: Path, errors: str = "strict") -> TextIO:
     TextIO
         To be closed by the caller.
     """
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
-    with opener(path, "rb") as handle:
-        start = handle.read(3)
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower())
+    binary = io.BufferedReader(cast("Any", _Unpacked(path, opener)), 1 << 16) if opener else path.open("rb")
+    start = binary.peek(3)[:3]
     marked = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return cast("TextIO", opener(path, "rt", encoding="utf-16" if marked else "utf-8-sig", errors=errors))
+    # a damaged byte becomes a mark in the text and costs the row that it is in
+    return io.TextIOWrapper(binary, encoding="utf-16" if marked else "utf-8-sig", errors=errors)
+
+
+class _Unpacked(io.RawIOBase):
+    """What a compressed file holds; damage is an error that names the file."""
+
+    def __init__(self, path: Path, opener: Callable[[Path, str], Any]) -> None:
+        self._path, self._inner = path, opener(path, "rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            piece = self._inner.read(len(buffer))
+        except (EOFError, OSError, ValueError, zlib.error) as error:
+            raise ValueError(
+                f"{self._path}: not a text file, or truncated or damaged ({error}); get the file again"
+            ) from error
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._inner.close()
+        super().close()
 
 
 def read_npz(path: Path) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from typing import Any
 import h5py
 from ase import Atoms
 
+from molaug.structures.datasets.ase_files import read_ase
 from molaug.structures.datasets.dataset import Dataset
-from molaug.structures.datasets.files import read_ase, read_structures
 from molaug.structures.datasets.locate import existing, npz_names, open_text, suffix_of
+from molaug.structures.datasets.own_rows import read_structures
 from molaug.structures.datasets.registry import KnownDataset, known_dataset
 from molaug.structures.table import Structures
 
@@ -26,14 +27,14 @@ DATA_VARIABLE = "MOLAUG_DATA"
 _READERS = {
     "agz7": "agz7:read_agz7",
     "ani": "ani:read_ani",
-    "ase": "files:read_ase",
+    "ase": "ase_files:read_ase",
     "g2": "g2:read_g2",
     "md17": "md17:read_md17",
     "npz": "compact:read_compact",
-    "parquet": "files:read_parquet",
+    "parquet": "own_rows:read_parquet",
     "qm9": "qm9:read_qm9",
-    "sdf": "files:read_sdf",
-    "smiles": "files:read_smiles",
+    "sdf": "sdf:read_sdf",
+    "smiles": "smiles:read_smiles",
 }
 
 _BY_SUFFIX = {

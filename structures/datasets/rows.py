@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.dataset import CHUNK
+from molaug.structures.doors.ase_info import ARROW
 from molaug.structures.gate import IMPOSSIBLE, faults, kind_of, raw_faults
 from molaug.structures.table import Structures
 
@@ -33,11 +34,20 @@ class Row:
     energy: float | None = None
     forces: ArrayLike | None = None
     level: str | None = None
+    origin: str | None = None
+    parent: str | None = None
+    seed: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def assemble(
-    rows: Iterable[Row], audit: Audit, *, origin: str, size: int = CHUNK, unique: bool = False
+    rows: Iterable[Row],
+    audit: Audit,
+    *,
+    origin: str,
+    size: int = CHUNK,
+    unique: bool = False,
+    kinds: Mapping[str, str] | None = None,
 ) -> Iterator[Structures]:
     """Gather rows into batches; those with what no molecule has are dropped with a reason.
 
@@ -53,6 +63,9 @@ def assemble(
         Rows a batch.
     unique
         Drop rows whose content id occurred before.
+    kinds
+        Kinds of all further columns (:data:`molaug.structures.doors.ase_info.ARROW`), where they are known; it may
+        grow while rows are read.
 
     Yields
     ------
@@ -64,10 +77,10 @@ def assemble(
     for row in rows:
         waiting.append(row)
         if len(waiting) == size:
-            yield _batch(waiting, audit, origin, seen if unique else None)
+            yield _batch(waiting, audit, origin, seen if unique else None, kinds)
             waiting = []
     if waiting:
-        yield _batch(waiting, audit, origin, seen if unique else None)
+        yield _batch(waiting, audit, origin, seen if unique else None, kinds)
 
 
 def passed(batch: Structures, audit: Audit, names: Sequence[str]) -> Structures:
@@ -138,21 +151,26 @@ def numbers_of(symbols: Iterable[str]) -> NDArray[np.uint8]:
     return np.array(found, dtype=np.uint8)
 
 
-def _batch(rows: list[Row], audit: Audit, origin: str, seen: set[int] | None) -> Structures:
+def _batch(
+    rows: list[Row], audit: Audit, origin: str, seen: set[int] | None, kinds: Mapping[str, str] | None
+) -> Structures:
     rows = _sound(rows, audit)
     labelled = [_number(row.energy) is not None or row.forces is not None for row in rows]
-    names = dict.fromkeys(name for row in rows for name in row.extra)
+    names = dict.fromkeys(name for row in rows for name in row.extra) | dict.fromkeys(kinds or ())
+    types = {name: ARROW[kind] for name, kind in (kinds or {}).items()}
     batch = Structures.from_arrays(
         [row.numbers for row in rows],
         [row.positions for row in rows],
         charge=np.array([row.charge for row in rows]),
         multiplicity=np.array([_multiplicity(row) for row in rows]),
         smiles=[row.smiles for row in rows],
-        origin=origin,
+        origin=[row.origin or origin for row in rows],
+        parent=[row.parent for row in rows],
+        seed=[row.seed for row in rows],
         energy=[_number(row.energy) for row in rows],
         forces=[_present(row.forces) for row in rows],
         level=[row.level if known else None for row, known in zip(rows, labelled, strict=True)],
-        extra={name: [_number(row.extra.get(name)) for row in rows] for name in names},
+        extra={name: pa.array([_number(row.extra.get(name)) for row in rows], types.get(name)) for name in names},
     )
     if seen is not None:
         fresh = np.ones(len(batch), dtype=bool)

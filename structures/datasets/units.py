@@ -18,6 +18,10 @@ LENGTH_UNITS = {"Å": 1.0, "bohr": Bohr}
 #: Total energies of free atoms in Ha (B3LYP, rounded): no more than a yardstick for the unit of a total energy.
 _ATOMS = {1: -0.5, 5: -24.7, 6: -37.85, 7: -54.58, 8: -75.07, 9: -99.72, 14: -289.4, 15: -341.3, 16: -398.1, 17: -460.1}
 
+#: Energies of free atoms in Ha of methods that leave out the core (GFN2-xTB, rounded).
+_VALENCE = {1: -0.39, 5: -0.95, 6: -1.8, 7: -2.6, 8: -3.77, 9: -4.62, 14: -1.57, 15: -2.37, 16: -3.15, 17: -4.48}
+_VALENCE |= {35: -4.05, 53: -3.78}
+
 #: Largest deviation of the logarithm of a fitted slope from that of a unit; the nearest two units differ by 0.64.
 _SLACK = 0.25
 _LEAST_EXPLAINED = 0.8
@@ -124,6 +128,40 @@ def detect_energy_unit(samples: Iterable[tuple[ArrayLike, float]]) -> str | None
         if all(0.9 < ratio * value < 1.25 for ratio in ratios):
             return unit
     return None
+
+
+def looks_like_total_energy(numbers: Iterable[int], energy: float) -> bool:
+    """Tell whether a number has the size of a total energy in Ha of these atoms.
+
+    Parameters
+    ----------
+    numbers
+        Atomic numbers.
+    energy
+        In Ha.
+
+    Returns
+    -------
+    bool
+        True if it is near the sum over free atoms, of all electrons or of the valence alone as in xTB.
+
+    Examples
+    --------
+    >>> [looks_like_total_energy([8, 1, 1], energy) for energy in (-76.4, -5.07, -0.3, -7.5, 12.0)]
+    [True, True, False, False, False]
+    """
+    z = list(numbers)
+    if not z or not np.isfinite(energy):
+        return False
+    # elements without a yardstick lie near 0.57 Z^2.4 Ha, and between 0.2 and 5 Ha without their core
+    known = all(number in _ATOMS for number in z)
+    whole = sum(_ATOMS.get(number, -0.57 * number**2.4) for number in z)
+    low, high = (0.9, 1.25) if known else (0.7, 1.4)
+    if low < energy / whole < high:
+        return True
+    least = -sum(_VALENCE.get(number, -0.2) for number in z)
+    most = -sum(_VALENCE.get(number, -5.0) for number in z)
+    return 0.9 * least < -energy < 1.45 * most
 
 
 def detect_forces(

@@ -14,10 +14,13 @@ from molaug.structures import Structure, Structures
 from molaug.structures.chemistry import symbols
 from molaug.structures.datasets.ani_layouts import LEVEL_ATTRIBUTE
 from molaug.structures.datasets.audit import Audit
-from molaug.structures.datasets.export.writing import with_geometry
+from molaug.structures.datasets.export.writing import name_lost, with_geometry
 
 #: The one top group.
 _ROOT = "molaug"
+
+#: Columns of the layout; ids follow from the content.
+_HELD = ("id", "numbers", "positions", "charge", "multiplicity", "smiles", "energy", "forces", "level")
 
 
 def write_ani(
@@ -52,7 +55,9 @@ def write_ani(
         file.attrs["molaug.units"] = "coordinates: Å, energies: Ha, forces: Ha/Å (forces, not gradients)"
         for batch in batches:
             gathered: dict[tuple[Any, ...], list[Structure]] = {}
-            for s in with_geometry(batch, audit):
+            kept = with_geometry(batch, audit)
+            name_lost(kept, audit, _HELD, "the layout of pyanitools has no place for it")
+            for s in kept:
                 if s.energy is None:
                     audit.drop(s.id, "no energy: the layout holds labelled conformers")
                     continue

@@ -7,6 +7,7 @@ both of which occur in SMILES; here numbers are written in full and texts so tha
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from molaug.structures import Structure, Structures
 from molaug.structures.chemistry import symbols
 from molaug.structures.datasets.audit import Audit
 from molaug.structures.datasets.export.writing import with_geometry
+
+#: What can be a key: no blanks, quotes, brackets or equal signs.
+_KEY = re.compile(r"""[^\s='"{}\[\]\\]+""")
 
 _TEXTS = ("id", "smiles", "origin", "parent", "level")
 
@@ -48,6 +52,9 @@ def write_extxyz(
     with path.open("w", encoding="utf-8") as handle:
         for batch in batches:
             kept = with_geometry(batch, audit)
+            odd = [name for name in kept.extra_columns if not _KEY.fullmatch(name)]
+            for name in odd:
+                audit.drop_column(name, "its name cannot be a key of extended xyz")
             for structure in kept:
                 handle.write(frame(structure, energy_key, forces_key))
             audit.keep(len(kept))
@@ -71,7 +78,7 @@ def frame(s: Structure, energy_key: str, forces_key: str) -> str:
         With a line break at the end.
     """
     info: dict[str, Any] = {"charge": s.charge, "multiplicity": s.multiplicity, energy_key: s.energy, "seed": s.seed}
-    info |= {name: getattr(s, name) for name in _TEXTS} | dict(s.extra)
+    info |= {name: getattr(s, name) for name in _TEXTS} | {k: v for k, v in s.extra.items() if _KEY.fullmatch(k)}
     columns = "species:S:1:pos:R:3" + (f":{forces_key}:R:3" if s.forces is not None else "")
     comment = [f"Properties={columns}", *(f"{k}={_value(v)}" for k, v in info.items() if v is not None)]
     table = s.positions if s.forces is None else np.concatenate([s.positions, s.forces], axis=1)
@@ -91,7 +98,7 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         quoted = _quoted(value)
         # texts that would be read as numbers or truth values (a parent id of digits, hydrogen fluoride)
-        plain = not value.startswith("_JSON") and key_val_str_to_dict(f"x={quoted}")["x"]
+        plain = value.isprintable() and not value.startswith("_JSON") and key_val_str_to_dict(f"x={quoted}")["x"]
         return quoted if isinstance(plain, str) and plain == value else _quoted(f"_JSON {json.dumps(value)}")
     if all(isinstance(item, int | float) for item in value) and len(value) > 1:
         return _quoted(" ".join(repr(item) for item in value))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from molaug.structures.chemistry import symbols
 from molaug.structures.datasets.card import UNKNOWN_LEVEL, Card, Counts, Provenance
 from molaug.structures.datasets.dataset import Dataset, rebatch
 from molaug.structures.datasets.export.atomic import replacing
-from molaug.structures.hashing import key64
+from molaug.structures.hashing import key64, sha256
 from molaug.structures.table import Structures
 
 #: Rows of a shard: some 20 MB of molecules of QM9's size with forces.
@@ -146,23 +145,6 @@ def rows_of(source: Dataset | Structures | Iterable[Structures]) -> Iterable[Str
     if isinstance(source, Dataset):
         return source.batches()
     return [source] if isinstance(source, Structures) else source
-
-
-def sha256(path: Path) -> str:
-    """Return the checksum of a file.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _check_levels(found: set[str], card: Card) -> None:

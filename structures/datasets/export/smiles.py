@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from molaug.structures.datasets.audit import Audit
+from molaug.structures.datasets.export.writing import name_lost
 from molaug.structures.table import Structures
+
+#: What a SMILES says, and the id beside it.
+_HELD = ("id", "smiles", "numbers", "charge", "multiplicity")
 
 
 def write_smiles(
@@ -34,6 +38,7 @@ def write_smiles(
     """
     with path.open("w", encoding="utf-8") as handle:
         for batch in batches:
+            name_lost(batch, audit, _HELD, "a list of SMILES has no place for it")
             for key, smiles in zip(batch.ids, batch.column("smiles"), strict=True):
                 if smiles is None:
                     audit.drop(key, "no SMILES")

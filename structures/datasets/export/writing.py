@@ -136,6 +136,27 @@ def with_geometry(batch: Structures, audit: Audit) -> Structures:
     return batch.filter(mask)
 
 
+def name_lost(batch: Structures, audit: Audit, held: Iterable[str], why: str) -> None:
+    """Name the columns that a format has no place for, where they hold anything.
+
+    Parameters
+    ----------
+    batch
+        Rows that are written.
+    audit
+        Told.
+    held
+        Columns that the format holds.
+    why
+        The reason.
+    """
+    held = set(held)
+    for name in batch.table.column_names:
+        column = batch.table.column(name)
+        if name not in held and column.null_count < len(column):
+            audit.drop_column(name, why)
+
+
 def _opened(source: Any) -> Dataset | None:
     if isinstance(source, str | Path | Dataset | Structures):
         return open_dataset(source)
