@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -21,7 +20,7 @@ from molaug.plan import Plan
 from molaug.progress import Progress, Silent
 from molaug.registry import ConfigurationError
 from molaug.runs import executor_for, run_folder
-from molaug.shards import write_text
+from molaug.shards import read_record, write_record
 from molaug.structures import Structures
 from molaug.structures.calculators import Method
 from molaug.structures.datasets import Card, Dataset, open_dataset
@@ -424,9 +423,9 @@ def _check_base(folder: Path, base: Any) -> None:
     found = {str(file.relative_to(path)): file.stat().st_size for file in files}
     record = folder / "work" / "base" / "files.json"
     if not record.exists():
-        write_text(record, json.dumps(found, indent=2))
+        write_record(record, found)
         return
-    known = json.loads(record.read_text(encoding="utf-8"))
+    known = read_record(record)
     changed = sorted(name for name in {*known, *found} if known.get(name) != found.get(name))
     if changed:
         names = ", ".join("the file" if name == "." else name for name in changed[:3])

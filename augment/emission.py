@@ -17,7 +17,7 @@ from molaug.labels.levels import canonical_level
 from molaug.labels.remarks import read_check, remarks_of
 from molaug.plan import Plan
 from molaug.progress import Progress
-from molaug.shards import read_shards, write_text
+from molaug.shards import read_shards, write_checksums, write_shard, write_text
 from molaug.structures import Structures
 from molaug.structures.datasets import Card, Property, Provenance, export, write_dataset
 from molaug.structures.datasets.consistency import contradiction_of, size_of_energies
@@ -81,7 +81,7 @@ class Emission:
             for number, rows in enumerate(rebatch(lost, REJECTED_SHARD)):
                 path = self.folder / "rejected" / f"part-{number:05d}.parquet"
                 if not path.exists():
-                    rows.to_parquet(path)
+                    write_shard(rows, path)
             advance()
             kept = 0 if plan.emit == "new" else sum(int(rows.alive.sum()) for rows in self._base_rows())
             read = sum(len(rows) for rows in read_shards(self.base))
@@ -97,6 +97,7 @@ class Emission:
                 if not path.exists():
                     export(dataset, path, name, level=None if plan.label is None else plan.label.level)
                 advance()
+        write_checksums(self.folder)
         return funnel
 
     def _base_rows(self) -> Iterator[Structures]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -21,13 +20,13 @@ from molaug.isolation import restart
 from molaug.labels import LevelError, check_level
 from molaug.labels.failures import Attempts, Author, nothing_labelled, stop_if_hopeless
 from molaug.labels.labeller import LabelError
-from molaug.labels.remarks import write_check
+from molaug.labels.remarks import plain_check
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.registry import ConfigurationError
 from molaug.runs import Unit, make
 from molaug.selection import Selection
-from molaug.shards import read_shards, write_text
+from molaug.shards import read_record, read_shards, write_record, write_shard
 from molaug.structures import Structures
 from molaug.structures.datasets.consistency import contradiction_of
 from molaug.structures.datasets.dataset import rebatch
@@ -136,20 +135,15 @@ class Pipeline:
             with self.progress.stage("base", total=None) as advance:
                 for batch in self.plan.base.batches(size=self.plan.parents_per_shard):
                     rows = batch.with_columns({"origin": _filled(batch, "origin", self.plan.base.card.name)})
-                    rows.to_parquet(raw / f"part-{number:05d}.parquet")
+                    write_shard(rows, raw / f"part-{number:05d}.parquet")
                     number += 1
                     advance()
             audit = self.plan.base.audit
             if audit.rows_read and not audit.rows_kept:
                 raise ValueError(f"base: none of the {audit.rows_read} rows can be used; {audit}")
-            write_text(
-                done,
-                json.dumps(
-                    {"shards": number, "rows": audit.rows_kept, "audit": [list(line) for line in audit.table()]},
-                    indent=2,
-                ),
-            )
-        count = json.loads(done.read_text())["shards"]
+            lines = [list(line) for line in audit.table()]
+            write_record(done, {"shards": number, "rows": audit.rows_kept, "audit": lines})
+        count = read_record(done)["shards"]
         units = [
             Unit(
                 path=self.work / "base" / f"part-{k:05d}.parquet",
@@ -195,7 +189,7 @@ class Pipeline:
                 "rows alone (--emit new), or keep it unlabelled beside them (--base-labels mixed)"
             )
         check = check_level(Structures.concat(rows), plan.label, time_limit=plan.label_time_limit)
-        write_text(done, write_check(check))
+        write_record(done, plain_check(check))
 
     def propose(self, base: Sequence[Path]) -> list[list[Path]]:
         """Propose from all parents and judge each row by itself.
@@ -313,7 +307,7 @@ class Pipeline:
         self._compared(base, again, "relaxed", "relaxed: ")
         joined = self.work / "relaxed.parquet"
         if not joined.exists():
-            Structures.concat(read_shards([target for _, target in again])).to_parquet(joined)
+            write_shard(Structures.concat(read_shards([target for _, target in again])), joined)
         return joined
 
     def label(self, rows: Path, stage: str) -> list[Path]:
@@ -435,10 +429,10 @@ class Pipeline:
             sampled = (rows.filter(lots <= min(last, 1.0)) for rows, lots in zip(read_shards(base), keys, strict=True))
             number = 0
             for rows in rebatch(sampled, plan.parents_per_shard):
-                rows.to_parquet(folder / f"part-{number:05d}.parquet")
+                write_shard(rows, folder / f"part-{number:05d}.parquet")
                 number += 1
-            write_text(done, json.dumps({"shards": number, "parents": int((drawn <= 1.0).sum())}))
-        count = json.loads(done.read_text())["shards"]
+            write_record(done, {"shards": number, "parents": int((drawn <= 1.0).sum())})
+        count = read_record(done)["shards"]
         return [folder / f"part-{k:05d}.parquet" for k in range(count)]
 
     def _limit(self, parents: Path | None, count: int) -> float | None:
@@ -472,7 +466,7 @@ class Pipeline:
                         before = rows.column("reason")
                         rows = apply(judge, name, rows)
                         rows = rows.with_columns({"reason": _prefixed(before, rows.column("reason"), prefix)})
-                    rows.to_parquet(target)
+                    write_shard(rows, target)
                     advance()
                 # shards found done are accepted again, so that later ones are judged as if nothing had stopped
                 for _, judge in bound:

@@ -19,6 +19,8 @@ import yaml
 from molaug.isolation import process_context, start_worker
 from molaug.progress import Progress
 from molaug.registry import ConfigurationError
+from molaug.shards import check_run, write_shard
+from molaug.structures import Structures
 
 #: Units handed to an executor ahead of those that are finished, for each worker.
 _AHEAD = 4
@@ -79,7 +81,11 @@ def execute(unit: Unit) -> Path:
         Its file.
     """
     if not unit.path.exists():
-        unit.function(*unit.arguments).to_parquet(unit.path)
+        made = unit.function(*unit.arguments)
+        if isinstance(made, Structures):
+            write_shard(made, unit.path)
+        else:
+            made.to_parquet(unit.path)
     return unit.path
 
 
@@ -231,13 +237,19 @@ def run_folder(
         raise ConfigurationError(
             f"{folder} exists, is not empty and holds no config.yaml; expected a new folder or that of an earlier run"
         )
+    lost = [name for name in ("work", "dataset", "rejected") if (folder / name).exists()]
+    if lost and not file.exists():
+        raise ConfigurationError(
+            f"{folder} holds {' and '.join(lost)} of an earlier run, but its config.yaml is missing: what was computed "
+            "cannot be told to be of this configuration. Put its config.yaml back, or choose another folder"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as lock:
         _acquire(lock.fileno(), folder)
         text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
         changes: list[str] = []
         if file.exists():
-            changes = list(_changes(yaml.safe_load(file.read_text()), yaml.safe_load(text)))
+            changes = list(_changes(_configuration(file), yaml.safe_load(text)))
             if changes and not accept(changes):
                 raise ConfigurationError(
                     f"{folder} was made with another configuration. Changed: {'; '.join(changes)}. "
@@ -248,11 +260,26 @@ def run_folder(
             temporary.write_text(text)
             temporary.replace(file)
         _clear(folder)
+        check_run(folder)
         try:
             yield folder
         finally:
             # children that live on inherited the descriptor: closing it here alone would leave the folder locked
             fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def _configuration(file: Path) -> dict[str, Any]:
+    try:
+        held = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{file}: damaged: {' '.join(str(error).split())[:160]}. Put back what it was"
+        ) from error
+    if not isinstance(held, dict):
+        raise ConfigurationError(
+            f"{file}: damaged: found {type(held).__name__}; expected the configuration of the run. Put back what it was"
+        )
+    return held
 
 
 def _clear(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -24,9 +23,10 @@ from molaug.filters.selection import Random, Stratified
 from molaug.plan import Plan
 from molaug.progress import Progress
 from molaug.runs import Unit, make
-from molaug.shards import read_shards, write_text
+from molaug.shards import place_in_run, read_record, read_shards, write_record, write_shard
 from molaug.structures import Structures
 from molaug.structures.datasets.dataset import rebatch
+from molaug.structures.doors.seal import write_sealed
 
 #: Survivors in a shard; their features are computed shard by shard, by any process.
 _SHARD = 4096
@@ -83,14 +83,14 @@ class Selection:
             order = plan.select.select(pool, plan.budget, base=known, seed=plan.seed)
         with self.progress.stage("select", total=1) as advance:
             rows = taken(read_shards(shards), order)
-            rows.with_columns({"rank": np.arange(len(order))}).to_parquet(ranked)
+            write_shard(rows.with_columns({"rank": np.arange(len(order))}), ranked)
             chosen = set(rows.ids)
             budget = len(pool) if plan.budget is None else plan.budget
             reason = f"selection: not among the {len(order)} that the budget of {budget} allows"
             for number, batch in enumerate(rebatch(distinct(base, compared), REJECTED_SHARD)):
                 rest = batch.filter(np.array([key not in chosen for key in batch.ids], dtype=bool) | ~batch.alive)
-                rest.reject([reason] * len(rest)).to_parquet(left / f"part-{number:05d}.parquet")
-            write_text(done, json.dumps({"survivors": len(pool), "selected": len(order)}))
+                write_shard(rest.reject([reason] * len(rest)), left / f"part-{number:05d}.parquet")
+            write_record(done, {"survivors": len(pool), "selected": len(order)})
             advance()
         for name in ("survivors", "features"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
@@ -102,10 +102,10 @@ class Selection:
         if not done.exists():
             number = 0
             for rows in rebatch((rows.filter(rows.alive) for rows in distinct(base, compared)), _SHARD):
-                rows.to_parquet(folder / f"part-{number:05d}.parquet")
+                write_shard(rows, folder / f"part-{number:05d}.parquet")
                 number += 1
-            write_text(done, json.dumps({"shards": number}))
-        count = json.loads(done.read_text())["shards"]
+            write_record(done, {"shards": number})
+        count = read_record(done)["shards"]
         return [folder / f"part-{k:05d}.parquet" for k in range(count)]
 
     def _seen(self, name: str, shards: Sequence[Path], features: Features) -> Seen:
@@ -147,7 +147,8 @@ class Vectors:
         column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        pq.write_table(pa.table({"vector": column, "there": there}), temporary)
+        table = pa.table({"vector": column, "there": there})
+        write_sealed(table, temporary, place=place_in_run(path), compression="snappy")
         temporary.replace(path)
         return path
 

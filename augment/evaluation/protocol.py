@@ -9,8 +9,8 @@ from typing import Final
 
 from rdkit import Chem
 
-#: Version of every definition of this package. It stands in each result; whoever changes a definition raises it. 2: radicals
-#: are perceived as such, and all mesomeric forms of a molecule have one name.
+#: Version of every definition of this package. It stands in each result; whoever changes a definition raises it.
+#: Since 2 radicals are perceived as such, and all mesomeric forms of a molecule have one name.
 PROTOCOL: Final = "2"
 
 #: Molecules of each part of the reference whose distributions are compared at most: those of the lowest keys, which

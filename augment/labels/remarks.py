@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
 from molaug.labels.labeller import Labeller
 from molaug.labels.levels import LevelCheck
+from molaug.shards import read_record
 from molaug.structures import Structures
 from molaug.structures.calculators import unpolarised
 from molaug.structures.datasets.export.folder import without_level
 
 
-def write_check(check: LevelCheck) -> str:
-    """Return a check as JSON.
+def plain_check(check: LevelCheck) -> dict[str, Any]:
+    """Return a check in plain values.
 
     Parameters
     ----------
@@ -27,13 +28,13 @@ def write_check(check: LevelCheck) -> str:
 
     Returns
     -------
-    str
-        Numbers that are not known are null.
+    dict
+        Numbers that are not known are None.
     """
     plain = asdict(check)
     for name in ("differences", "force_differences"):
         plain[name] = [d if np.isfinite(d) else None for d in plain[name]]
-    return json.dumps(plain, indent=2, ensure_ascii=False)
+    return plain
 
 
 def read_check(path: Path) -> LevelCheck | None:
@@ -51,7 +52,7 @@ def read_check(path: Path) -> LevelCheck | None:
     """
     if not path.is_file():
         return None
-    plain = json.loads(path.read_text(encoding="utf-8"))
+    plain = read_record(path)
     numbers = {
         name: tuple(np.nan if d is None else float(d) for d in plain.get(name, ()))
         for name in ("differences", "force_differences")

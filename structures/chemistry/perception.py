@@ -14,7 +14,13 @@ from rdkit.rdBase import BlockLogs
 
 from molaug.structures.chemistry.connectivity import bonds
 from molaug.structures.chemistry.elements import formula, spin_reason
-from molaug.structures.chemistry.identity import canonical, canonical_of_exchangeable, canonical_text, may_have_forms, parse
+from molaug.structures.chemistry.identity import (
+    canonical,
+    canonical_of_exchangeable,
+    canonical_text,
+    may_have_forms,
+    parse,
+)
 from molaug.structures.chemistry.lewis import known_elements
 from molaug.structures.chemistry.mesomerism import Mesomers, is_plain, is_torn, mesomers
 from molaug.structures.chemistry.stereo import has_given_stereo, mark_stereo, reassign_stereo, with_all_marks

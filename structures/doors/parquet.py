@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from molaug.structures.doors.seal import check_seal, write_sealed
 from molaug.structures.schema import MEANING, SCHEMA, check_version
 from molaug.structures.table import Structures
 
@@ -87,6 +88,7 @@ def iter_parquet(path: str | Path, size: int = 4096) -> Iterator[Structures]:
         If a file is damaged, or was not written by molaug, or by a later version of it.
     """
     for file in parquet_files(path):
+        check_seal(file)
         try:
             with pq.ParquetFile(file) as source:
                 check_version(source.schema_arrow.metadata, str(file))
@@ -101,8 +103,8 @@ def iter_parquet(path: str | Path, size: int = 4096) -> Iterator[Structures]:
             raise ValueError(f"{file}: not a whole Parquet file: {' '.join(str(error).split())[:160]}") from error
 
 
-def to_parquet(structures: Structures, path: str | Path) -> Path:
-    """Write a batch; equal batches give equal bytes.
+def to_parquet(structures: Structures, path: str | Path, *, place: str = "") -> Path:
+    """Write a batch; equal batches give equal bytes. The file bears a seal, so that no damage to it passes for data.
 
     Parameters
     ----------
@@ -110,6 +112,8 @@ def to_parquet(structures: Structures, path: str | Path) -> Path:
         The rows.
     path
         The file; its folder is made if it is missing.
+    place
+        What the file is in a run, see :func:`molaug.structures.doors.seal.check_seal`.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def to_parquet(structures: Structures, path: str | Path) -> Path:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         # one chunk whatever the batch was put together from: the bytes depend on the rows alone
-        pq.write_table(structures.table.combine_chunks(), temporary, compression="zstd")
+        write_sealed(structures.table.combine_chunks(), temporary, place=place)
         with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
@@ -131,6 +135,7 @@ def to_parquet(structures: Structures, path: str | Path) -> Path:
 
 
 def _read(file: Path) -> Structures:
+    check_seal(file)
     table = pq.read_table(file)
     check_version(table.schema.metadata, str(file))
     return _structures(table, file)
