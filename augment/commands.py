@@ -30,13 +30,14 @@ from molaug.labels.failures import Attempts
 from molaug.progress import Bars, Silent
 from molaug.registry import ConfigurationError, nearest
 from molaug.runs import executor_for
+from molaug.shards import read_record
 from molaug.structures import Structures
 from molaug.structures.chemistry import with_smiles
 from molaug.structures.datasets import Audit, Card, Dataset, export, known, known_dataset, open_dataset
 from molaug.structures.datasets.consistency import contradiction_of, watched
-from molaug.structures.datasets.export.folder import sha256
 from molaug.structures.doors.parquet import iter_parquet
 from molaug.structures.gate import faults
+from molaug.structures.hashing import sha256
 
 #: Missing AMONs shown on the terminal.
 _SHOWN = 20
@@ -333,7 +334,7 @@ def _not_read(account: Path) -> list[str]:
     """Return what the reader of the base dropped, rows and columns."""
     if not account.is_file():
         return []
-    table = json.loads(account.read_text(encoding="utf-8"))["audit"]
+    table = read_record(account)["audit"]
     told = {"dropped": "rows not read", "column": "columns of the source"}
     return [f"{count} {told[kind]}: {reason}" for kind, reason, count in table if kind in told]
 

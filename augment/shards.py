@@ -12,6 +12,7 @@ from molaug.registry import ConfigurationError
 from molaug.structures import Structures
 from molaug.structures.doors.parquet import to_parquet
 from molaug.structures.doors.seal import DamagedFileError, check_seal
+from molaug.structures.hashing import sha256
 
 #: Folders of a run whose files later stages build on.
 _TRUSTED = ("work", "rejected")
@@ -158,7 +159,7 @@ def check_run(folder: Path) -> None:
     for line in _handed_out(folder):
         checksum, _, name = line.partition("  ")
         path = folder / name
-        if path.is_file() and _sha256(path) != checksum:
+        if path.is_file() and sha256(path) != checksum:
             stale = folder / Path(name).parts[0]
             raise ConfigurationError(f"{path}: not as it was handed out. Delete {stale} and run again: it is made anew")
 
@@ -173,7 +174,7 @@ def write_checksums(folder: Path) -> None:
     """
     files = [*folder.glob("dataset*"), *(folder / "dataset").rglob("*")]
     named = sorted(str(path.relative_to(folder)) for path in files if path.is_file())
-    lines = [f"{_sha256(folder / name)}  {name}" for name in named]
+    lines = [f"{sha256(folder / name)}  {name}" for name in named]
     text = "".join(f"{line}\n" for line in lines)
     write_text(folder / CHECKSUMS, f"{text}# {hashlib.sha256(text.encode()).hexdigest()}\n")
 
@@ -199,11 +200,6 @@ def _handed_out(folder: Path) -> list[str]:
     if own.strip() != hashlib.sha256(text.encode()).hexdigest():
         raise ConfigurationError(f"{path}: damaged. Delete it and run again: it is made anew, as the files are now")
     return text.splitlines()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _seal(path: Path, record: Any) -> str:

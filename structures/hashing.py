@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

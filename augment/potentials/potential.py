@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 
+from molaug.generators.learned.checkpoints import check_checkpoint, seal_checkpoint
 from molaug.potentials.checkpoint import look_for
 from molaug.potentials.heads import Head
 from molaug.potentials.networks import NETWORKS, network
@@ -203,6 +204,7 @@ class Potential(nn.Module):  # type: ignore[misc]
         )
         halved = copy.deepcopy(self).cpu().half()
         save_model(halved, str(path / WEIGHTS))
+        seal_checkpoint(path)
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, device: str | torch.device = "cpu") -> Potential:
@@ -223,9 +225,10 @@ class Potential(nn.Module):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If the folder holds another kind of checkpoint.
+            If the folder holds another kind of checkpoint, or a file of it is damaged.
         """
         folder = look_for(name)
+        check_checkpoint(folder)
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if config.get("molaug") != "potential":
             raise ValueError(f"{folder} holds no potential; expected a folder that molaug fit potential wrote")

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from molaug.filters.information import Information
 from molaug.filters.uncertainty import ErrorRegression, Rigidity, Scale
+from molaug.generators.learned.checkpoints import check_checkpoint, seal_checkpoint
 from molaug.potentials.checkpoint import look_for
 from molaug.potentials.derivatives import force_uncertainty
 from molaug.potentials.potential import Potential
@@ -239,6 +240,7 @@ class UncertainPotential:
             arrays["errors"] = np.stack([told.weights, told.centre, told.spread, told.low, told.high])
             arrays["errors_factor"] = np.array([told.factor])
         save_file(arrays, str(Path(folder) / RIGIDITY))
+        seal_checkpoint(folder)
 
     @classmethod
     def from_pretrained(cls, name: str | Path, *, device: str | torch.device = "cpu") -> UncertainPotential:
@@ -267,6 +269,7 @@ class UncertainPotential:
                 f"{folder} holds a potential without {RIGIDITY}; molaug fit potential writes it where there is a "
                 "validation part"
             )
+        check_checkpoint(folder)
         arrays = load_file(folder / RIGIDITY)
         n, ridge, alpha = arrays["numbers"].tolist()
         information = Information(gram=arrays["gram"], n=int(n), ridge=ridge)

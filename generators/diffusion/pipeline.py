@@ -23,7 +23,7 @@ from molaug.generators.diffusion.steering import Given, weights_of_sizes
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Size
 from molaug.generators.learned.atom_types import AtomTypes
-from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.generators.learned.checkpoints import check_checkpoint, checkpoint_folder, seal_checkpoint
 from molaug.generators.learned.conditions import standardised
 from molaug.generators.learned.pipelines import evaluating, silent
 
@@ -85,6 +85,7 @@ class MoleculePipeline(DiffusionPipeline):  # type: ignore[misc]
         halved = copy.deepcopy(self.network).cpu().half()
         copied = {name: self.config[name] for name in ("domain", "graph_share", "distortion")}
         MoleculePipeline(halved, self.graph_scheduler, self.scheduler, **copied).save_pretrained(folder)
+        seal_checkpoint(folder)
 
     @property
     def types(self) -> AtomTypes:
@@ -258,8 +259,16 @@ def load_pipeline(name: str | Path = "diffusion-qm9", *, device: str | torch.dev
     -------
     MoleculePipeline
         In single precision, ready to draw.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If a file of it is damaged.
     """
     folder = checkpoint_folder(name, DiffusionPipeline.config_name, "MoleculePipeline")
+    check_checkpoint(folder)
     with silent():
         # without its meta device and without pickles; the former would ask for one more package
         pipeline: MoleculePipeline = MoleculePipeline.from_pretrained(

@@ -19,7 +19,7 @@ from molaug.generators.graph.sampling import BLOCK, Request, sample_block
 from molaug.generators.graph.scheduler import GraphFlowScheduler
 from molaug.generators.graph.steering import Composition, Size, Steering
 from molaug.generators.learned.atom_types import AtomTypes
-from molaug.generators.learned.checkpoints import checkpoint_folder
+from molaug.generators.learned.checkpoints import check_checkpoint, checkpoint_folder, seal_checkpoint
 from molaug.generators.learned.conditions import standardised
 from molaug.generators.learned.pipelines import evaluating, silent
 
@@ -62,6 +62,7 @@ class GraphPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         halved = copy.deepcopy(self.network).cpu().half()
         GraphPipeline(halved, self.scheduler, domain=self.config.domain).save_pretrained(folder)
+        seal_checkpoint(folder)
 
     @property
     def types(self) -> AtomTypes:
@@ -195,8 +196,16 @@ def load_pipeline(name: str | Path = "graph-qm9", *, device: str | torch.device 
     -------
     GraphPipeline
         In single precision, ready to draw.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    ValueError
+        If a file of it is damaged.
     """
     folder = checkpoint_folder(name, DiffusionPipeline.config_name, "GraphPipeline")
+    check_checkpoint(folder)
     with silent():
         # without its meta device and without pickles; the former would ask for one more package
         pipeline: GraphPipeline = GraphPipeline.from_pretrained(

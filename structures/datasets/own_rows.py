@@ -33,7 +33,8 @@ def read_parquet(path: str | Path) -> Dataset:
     FileNotFoundError
         If there is no Parquet file.
     ValueError
-        If a file is not that of the card's checksum, is missing or is not listed, or the card names another unit of energies or forces than eV and eV/Å, which the columns are in.
+        If a file is not that of the card's checksum, is missing or is not listed, or the card names another unit of
+        energies or forces than eV and eV/Å, which the columns are in.
     """
     path = existing(path)
     files = parquet_files(path)
@@ -41,7 +42,9 @@ def read_parquet(path: str | Path) -> Dataset:
 
     def stream(audit: Audit) -> Iterator[Structures]:
         if not found.files:
-            audit.remarks.append("no checksums: the card lists none" if card.is_file() else "no checksums: there is no card")
+            audit.remarks.append(
+                "no checksums: the card lists none" if card.is_file() else "no checksums: there is no card"
+            )
         for file in files:
             if found.files:
                 _compare(file, found.files[str(file.relative_to(path))])

@@ -13,8 +13,9 @@ from molaug import Augmenter
 from molaug.cli import main
 from molaug.labels import Labeller, LevelError, label
 from molaug.labels.levels import LevelCheck
-from molaug.labels.remarks import read_check, plain_check
+from molaug.labels.remarks import plain_check, read_check
 from molaug.registry import ConfigurationError
+from molaug.shards import write_record
 from molaug.structures import Structures
 from molaug.structures.calculators import calculator_for
 from molaug.structures.chemistry import with_smiles
@@ -134,7 +135,7 @@ def test_force_fields_do_not_label_unless_that_is_meant(
 
 def test_a_check_survives_its_file(tmp_path: Path) -> None:
     check = LevelCheck(level="x", ids=("a",), differences=(float("nan"),), force_differences=(0.1,), remarks=("r",))
-    (tmp_path / "check.json").write_text(plain_check(check))
+    write_record(tmp_path / "check.json", plain_check(check))
     again = read_check(tmp_path / "check.json")
     assert again is not None
     assert (again.remarks, again.force_differences, np.isnan(again.differences[0])) == (("r",), (0.1,), True)

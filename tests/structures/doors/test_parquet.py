@@ -43,7 +43,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*_args, **_options):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(pq, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
     with pytest.raises(OSError, match="No space left"):
         to_parquet(G2, tmp_path / "a.parquet")
     assert list(tmp_path.iterdir()) == []
