@@ -12,6 +12,7 @@ from scipy import stats
 torch = pytest.importorskip("torch")
 pytest.importorskip("safetensors")
 
+from molaug.generators.learned.checkpoints import seal_checkpoint  # noqa: E402
 from molaug.potentials import Potential  # noqa: E402
 from molaug.potentials.heads import Head, normal_nll  # noqa: E402
 
@@ -111,6 +112,7 @@ def test_checkpoints_without_a_head_are_plain(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "config.json").read_text())
     del config["head"]
     (tmp_path / "config.json").write_text(json.dumps(config))
+    seal_checkpoint(tmp_path)
     again = Potential.from_pretrained(tmp_path)
     assert again.head.kind == "plain"
     assert set(again.state_dict()) >= {"last.weight", "last.bias", "network.embedding.weight"}

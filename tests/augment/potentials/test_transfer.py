@@ -29,9 +29,11 @@ FREE = {1: -13.6, 8: -2041.0}
 
 
 def water(n: int, seed: int) -> Structures:
+    """Water and hydrogen peroxide in turn."""
     rng = np.random.default_rng(seed)
     x = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.48], [0.0, -0.76, -0.48]])
-    rows = [([8, 1, 1], x) if k % 2 else ([8, 1], x[:2]) for k in range(n)]
+    peroxide = np.array([[0.0, 0.73, -0.06], [0.0, -0.73, -0.06], [0.84, 0.88, 0.47], [-0.84, -0.88, 0.47]])
+    rows = [([8, 1, 1], x) if k % 2 else ([8, 8, 1, 1], peroxide) for k in range(n)]
     return Structures.from_arrays([z for z, _ in rows], [at + rng.normal(0, 0.1, at.shape) for _, at in rows])
 
 
