@@ -39,6 +39,14 @@ _VDW = np.array([_TABLE.GetRvdw(z) for z in range(119)])
 _ROOM = np.full(119, 4)
 _ROOM[[1, 9, 17, 35, 53]], _ROOM[8], _ROOM[7] = 1, 2, 3
 
+#: Elements of the p block whose atoms have five and more neighbours in molecules, and those that have two in a line.
+_HYPERVALENT = (14, 15, 16, 17, 32, 33, 34, 35, 50, 51, 52, 53, 54)
+_LINEAR = (36, 54)
+
+#: Least angles in degrees between neighbours that are not bonded: trigonal bipyramids and octahedra have 90° and four
+#: membered rings in them 70°, pentagonal bipyramids have 72°, XeF2 and KrF2 have 180°.
+_LEAST_ANGLE, _LEAST_OF_SEVEN, _LEAST_LINEAR = 65, 55, 140
+
 _KCAL_PER_MOL = 0.0433641  # eV
 
 _STRAIN_STEPS = 200
@@ -369,6 +377,7 @@ def _contacts(batch: Structures, min_bond: float) -> tuple[NDArray[np.float64], 
                 f"{first}{pairs.i[k] - offsets[row]} and {second}{pairs.j[k] - offsets[row]} are "
                 f"{pairs.distance[k]:.2f} Å apart, {relative[k]:.2f} of their covalent radii; at least {min_bond}"
             )
+    _squeezed_centres(z, x, offsets, row_of, neighbours, touching)
     # cages, or hydrogens pressed together: some near pairs are contacts, not bonds
     for row in np.unique(row_of[neighbours > _ROOM[z]]).tolist():
         atoms = slice(offsets[row], offsets[row + 1])
@@ -376,6 +385,38 @@ def _contacts(batch: Structures, min_bond: float) -> tuple[NDArray[np.float64], 
         contact[row] = min(contact[row], ratio.min())
     contact[~np.isfinite(contact)] = np.nan
     return contact, touching
+
+
+def _squeezed_centres(
+    z: NDArray[np.int_],
+    x: NDArray[np.float64],
+    offsets: NDArray[np.int64],
+    row_of: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    touching: list[str | None],
+) -> None:
+    """Note the rows in which a hypervalent centre has an angle that none has; atoms of small rings are left out."""
+    five = (neighbours >= 5) & np.isin(z, _HYPERVALENT)
+    for centre in np.flatnonzero(five | ((neighbours == 2) & np.isin(z, _LINEAR))).tolist():
+        row = int(row_of[centre])
+        first, stop = offsets[row], offsets[row + 1]
+        vectors = x[first:stop] - x[centre]  # (n_atoms, 3)
+        length = np.linalg.norm(vectors, axis=1)
+        near = np.flatnonzero((length > 0) & (length < BOND_FACTOR * reach(z[first:stop], z[centre])))
+        if touching[row] or len(near) < 2:
+            continue
+        i, j = near[np.stack(np.triu_indices(len(near), 1))]
+        apart = np.linalg.norm(vectors[i] - vectors[j], axis=1) >= BOND_FACTOR * reach(z[first + i], z[first + j])
+        cosine = (vectors[i] * vectors[j]).sum(axis=1) / (length[i] * length[j])
+        angle = np.where(apart, np.degrees(np.arccos(np.clip(cosine, -1, 1))), np.inf)
+        least = _LEAST_LINEAR if len(near) == 2 else _LEAST_ANGLE if len(near) < 7 else _LEAST_OF_SEVEN
+        k = int(angle.argmin())
+        if angle[k] < least:
+            a, c, b = symbols([z[first + i[k]], z[centre], z[first + j[k]]])
+            touching[row] = (
+                f"the angle {a}{i[k]}-{c}{centre - first}-{b}{j[k]} is {angle[k]:.0f}°; at least {least}° around "
+                f"{c} with {len(near)} neighbours"
+            )
 
 
 def _unbonded(z: NDArray[np.int_], x: NDArray[np.float64]) -> NDArray[np.float64]:

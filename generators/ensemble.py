@@ -75,7 +75,7 @@ class Ensemble:
         self.force_field = relaxed.force_field
         for k, energy, converged in zip(sorted(self._there), relaxed.energies, relaxed.converged, strict=True):
             if self.force_field is None:
-                self.reasons[k] = "neither MMFF94s nor UFF has parameters; set optimize to None"
+                self.reasons[k] = "neither MMFF94s nor UFF has parameters for its atoms, so it cannot be relaxed"
                 continue
             self.energies[k] = float(energy)
             if not converged:
