@@ -9,7 +9,7 @@ from functools import lru_cache
 from rdkit import Chem
 from rdkit.rdBase import BlockLogs
 
-from molaug.structures.chemistry.mesomerism import settled
+from molaug.structures.chemistry.mesomerism import alike_forms, settled
 from molaug.structures.chemistry.stereo_symmetry import exchangeable, settled_order
 
 #: A SMILES is parsed and written at most this often before it counts as canonical.
@@ -184,10 +184,13 @@ def _fixed(smiles: str, isomeric: bool) -> tuple[str, bool]:
         mol = parse(smiles)
         if mol is None:
             raise ValueError(f"RDKit cannot read back {smiles!r}")
-        if isomeric and smiles.count("[C@") > 1 and exchangeable(mol):
-            several = True
-            mol = settled_order(mol)
-        smiles = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
+        if isomeric and smiles.count("[C@") > 1:
+            forms = alike_forms(mol) if may_have_forms(smiles) else [mol]
+            several = exchangeable(mol)
+            # marks may change places with the form, or with equal parts of the molecule
+            smiles = min(Chem.MolToSmiles(settled_order(form) if exchangeable(form) else form) for form in forms)
+        else:
+            smiles = Chem.MolToSmiles(mol, isomericSmiles=isomeric)
         if smiles in seen:
             break
         seen.append(smiles)

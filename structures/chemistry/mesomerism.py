@@ -44,10 +44,12 @@ class Mesomers:
 
     ``mol`` has its atoms and bonds in the order of the molecule it was made from. Only the bonds of ``always_double``
     (by index) hold their neighbours in place: they are double in all forms, and neither end has an expanded octet.
-    Where there are ``several`` forms, ``equal`` has one number for all atoms that the skeleton does not tell apart.
+    ``alike`` are the drawn forms that look like ``mol``. Where there are ``several`` forms, ``equal`` has one number for
+    all atoms that the skeleton does not tell apart.
     """
 
     mol: Chem.Mol
+    alike: tuple[Chem.Mol, ...]
     several: bool
     always_double: frozenset[int]
     equal: tuple[int, ...]
@@ -85,7 +87,7 @@ class Mesomers:
         return mol
 
 
-def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
+def mesomers(mol: Chem.Mol, charge: int, unpaired: int, *, every: bool = False) -> Mesomers | None:
     """Return the form by which a molecule goes.
 
     Parameters
@@ -96,6 +98,8 @@ def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
         Total charge in e.
     unpaired
         Number of unpaired electrons.
+    every
+        Draw also the forms that differ from others by a symmetry of the skeleton alone.
 
     Returns
     -------
@@ -125,12 +129,14 @@ def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
     rank = [classes[k] for k in order]
     made = [
         built
-        for form in _different(forms, rank, pairs)
+        for form in (forms if every else _different(forms, rank, pairs))
         if (built := _drawn(mol, form, ordered, [ends[pair] for pair in pairs])) is not None
     ]
     if not made:
         return None
-    best = made[0] if len(made) == 1 else min(made, key=lambda form: (-_aromatic(form), _flat(form)))
+    worth = [(-_aromatic(form), _flat(form)) for form in made] if len(made) > 1 else [(0, "")]
+    alike = tuple(form for form, key in zip(made, worth, strict=True) if key == min(worth))
+    best = alike[0]
     expanded = {k for (k,) in best.GetSubstructMatches(_EXPANDED)}
     always = [
         ends[pair]
@@ -140,7 +146,7 @@ def mesomers(mol: Chem.Mol, charge: int, unpaired: int) -> Mesomers | None:
     equal = [-1] * len(atoms)
     for k, number in zip(ordered, rank, strict=True):
         equal[k] = number
-    return Mesomers(mol=best, several=len(forms) > 1, always_double=frozenset(always), equal=tuple(equal))
+    return Mesomers(mol=best, alike=alike, several=len(forms) > 1, always_double=frozenset(always), equal=tuple(equal))
 
 
 def settled(mol: Chem.Mol) -> Chem.Mol:
@@ -169,6 +175,30 @@ def settled(mol: Chem.Mol) -> Chem.Mol:
         return mol
     reassign_stereo(found.without_false_stereo(found.mol))
     return found.mol
+
+
+def alike_forms(mol: Chem.Mol) -> list[Chem.Mol]:
+    """Return all forms of a molecule that look like the one by which it goes, but for the places of its marks.
+
+    Parameters
+    ----------
+    mol
+        Sanitised, with its stereo.
+
+    Returns
+    -------
+    list of rdkit.Chem.Mol
+        At least one.
+    """
+    if is_plain(mol):
+        return [mol]
+    unpaired = sum(atom.GetNumRadicalElectrons() for atom in mol.GetAtoms())
+    found = mesomers(mol, Chem.GetFormalCharge(mol), unpaired, every=True)
+    if found is None:
+        return [mol]
+    for form in found.alike:
+        reassign_stereo(found.without_false_stereo(form))
+    return list(found.alike)
 
 
 def is_plain(mol: Chem.Mol) -> bool:
