@@ -92,7 +92,7 @@ def judge_geometries(
     >>> far.positions[-1] += [5, 0, 0]
     >>> found = judge_geometries(Geometries.of([(a.numbers, a.positions) for a in (whole, lacking, far)]))
     >>> [reason and reason.split(":")[0] for reason in found.reasons]
-    [None, 'radicals', 'fragments']
+    [None, 'radicals', 'unperceived']
     """
     known = {} if perceived is None else perceived
     bonds = table_bonds(geometries)

@@ -142,7 +142,7 @@ def ordinary(structures: Structures) -> NDArray[np.bool_]:
 
     Examples
     --------
-    >>> ordinary(Structures.from_arrays([[8, 1]] * 2, charge=[-1, 0])).tolist()  # hydroxide and a radical
+    >>> ordinary(Structures.from_arrays([[8, 1]] * 2, None, charge=[-1, 0])).tolist()  # hydroxide and a radical
     [False, False]
     """
     return np.asarray((structures.array("charge") == 0) & (structures.array("multiplicity") == 1))

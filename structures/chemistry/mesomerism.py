@@ -44,8 +44,8 @@ class Mesomers:
 
     ``mol`` has its atoms and bonds in the order of the molecule it was made from. Only the bonds of ``always_double``
     (by index) hold their neighbours in place: they are double in all forms, and neither end has an expanded octet.
-    ``alike`` are the drawn forms that look like ``mol``. Where there are ``several`` forms, ``equal`` has one number for
-    all atoms that the skeleton does not tell apart.
+    ``alike`` are the drawn forms that look like ``mol``. Where there are ``several`` forms, ``equal`` has one number
+    for all atoms that the skeleton does not tell apart.
     """
 
     mol: Chem.Mol
