@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -193,12 +194,21 @@ def _sound(rows: list[Row], audit: Audit) -> list[Row]:
         [row.energy for row in rows],
         [row.forces for row in rows],
     )
+    # an infinite property: a number out of range, or one that its unit put there
+    found = [fault or _infinite(row) for row, fault in zip(rows, found, strict=True)]
     if not any(found):
         return rows
     for row, fault in zip(rows, found, strict=True):
         if fault is not None:
             audit.drop(row.name, f"{IMPOSSIBLE}: {kind_of(fault)}")
     return [row for row, fault in zip(rows, found, strict=True) if fault is None]
+
+
+def _infinite(row: Row) -> str | None:
+    for name, value in row.extra.items():
+        if isinstance(value, float) and math.isinf(value):
+            return f"{name} that is not finite"
+    return None
 
 
 def _multiplicity(row: Row) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from math import inf, nan
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from molaug.structures import Structures
-from molaug.structures.datasets import open_dataset
+from molaug.structures.datasets import Audit, open_dataset
+from molaug.structures.datasets.rows import Row, assemble
 from molaug.structures.gate import faults, row_fault
 
 N = 8
@@ -292,3 +294,14 @@ def test_arrays_are_refused_instead_of_wrapped(values):
         Structures.from_arrays([[1], [last]], None, **{k: v for k, v in values.items() if k != "numbers"})
     with pytest.raises(ValueError, match="row 1: positions"):
         Structures.from_arrays([[1], [1]], [[[0, 0, 0]], [[0, 0, np.nan]]])
+
+
+def test_a_property_that_its_unit_makes_infinite_costs_the_row() -> None:
+    rows = [
+        Row(name=str(k), numbers=[2], positions=[[0.0, 0, 0]], extra={"gap": value})
+        for k, value in enumerate((1.0, inf, nan))
+    ]
+    audit = Audit(rows_read=3)
+    [batch] = assemble(rows, audit, origin="demo")
+    assert batch.column("gap") == [1.0, None]
+    assert list(audit.dropped) == ["impossible: gap that is not finite"]
