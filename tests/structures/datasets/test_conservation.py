@@ -297,10 +297,8 @@ def test_arrays_are_refused_instead_of_wrapped(values):
 
 
 def test_a_property_that_its_unit_makes_infinite_costs_the_row() -> None:
-    rows = [
-        Row(name=str(k), numbers=[2], positions=[[0.0, 0, 0]], extra={"gap": value})
-        for k, value in enumerate((1.0, inf, nan))
-    ]
+    helium = {"numbers": [2], "positions": [[0.0, 0.0, 0.0]]}
+    rows = [Row(name=str(k), **helium, extra={"gap": gap}) for k, gap in enumerate((1.0, inf, nan))]
     audit = Audit(rows_read=3)
     [batch] = assemble(rows, audit, origin="demo")
     assert batch.column("gap") == [1.0, None]
