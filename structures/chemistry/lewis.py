@@ -35,11 +35,13 @@ _MOST_PARTIAL: Final = 20_000
 #: Equally good structures that are looked at.
 MOST_FORMS: Final = 64
 
-#: Electronegativities (Pauling) of the elements that are known here; others have no Lewis structure.
+#: Electronegativities (Pauling, of noble gases Allen) of the elements that are known here; others have no Lewis
+#: structure.
 _ELECTRONEGATIVITY: Final = {
-    1: 2.20, 3: 0.98, 4: 1.57, 5: 2.04, 6: 2.55, 7: 3.04, 8: 3.44, 9: 3.98, 11: 0.93, 12: 1.31, 13: 1.61, 14: 1.90,
-    15: 2.19, 16: 2.58, 17: 3.16, 19: 0.82, 20: 1.00, 31: 1.81, 32: 2.01, 33: 2.18, 34: 2.55, 35: 2.96, 37: 0.82,
-    38: 0.95, 49: 1.78, 50: 1.96, 51: 2.05, 52: 2.10, 53: 2.66, 54: 2.60, 55: 0.79, 56: 0.89,
+    1: 2.20, 2: 4.16, 3: 0.98, 4: 1.57, 5: 2.04, 6: 2.55, 7: 3.04, 8: 3.44, 9: 3.98, 10: 4.79,
+    11: 0.93, 12: 1.31, 13: 1.61, 14: 1.90, 15: 2.19, 16: 2.58, 17: 3.16, 18: 3.24, 19: 0.82, 20: 1.00,
+    31: 1.81, 32: 2.01, 33: 2.18, 34: 2.55, 35: 2.96, 36: 2.97, 37: 0.82, 38: 0.95, 49: 1.78, 50: 1.96,
+    51: 2.05, 52: 2.10, 53: 2.66, 54: 2.60, 55: 0.79, 56: 0.89,
 }  # fmt: skip
 
 #: Elements on which a negative charge is at home: N, O, S, Se, Te and halogens.
@@ -267,6 +269,8 @@ def _states(z: int, neighbours: int) -> tuple[_State, ...]:
     """Return what an atom with so many neighbours may be, the least penalty first."""
     if z == 1:  # bonded once, or a free atom: ions of hydrogen are bonds that were torn
         return {0: (_State(0, 0, 1, 0),), 1: (_State(0, 0, 0, 0),)}.get(neighbours, ())
+    if z == 2:
+        return () if neighbours else (_State(0, 0, 0, 0),)
     valence_electrons = _TABLE.GetNOuterElecs(z)
     full = {1: 2, 2: 4, 3: 6}.get(valence_electrons, 8)
     found = []

@@ -154,7 +154,7 @@ def test_orders_come_from_the_graph(smiles: str, types: dict[str, int]) -> None:
 
 def test_rows_without_a_finite_geometry_have_no_bonds(small: Structures) -> None:
     graph = Structures.from_rdkit([Chem.MolFromSmiles("CCO")])
-    wrong = Structures.from_arrays([[8, 1, 1]], [[[np.nan] * 3] * 3])
+    wrong = Structures.from_arrays([[8, 1, 1]], [np.eye(3)]).with_columns({"positions": [np.full((3, 3), np.nan)]})
     assert found(Structures.concat([graph, wrong]), "bonds", "angles", "torsions", "contacts") == {}
 
 

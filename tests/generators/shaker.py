@@ -82,10 +82,9 @@ class Shaker:
         x = parent.positions + 0.01 * rng.normal(size=parent.positions.shape)
         if fault == "global random state":
             np.random.random()  # noqa: NPY002
+        row = self._built(parent, x, k, seed)
         if fault == "nan":
-            x = x * np.nan
-        with np.errstate(invalid="ignore"):
-            row = self._built(parent, x, k, seed)
+            row = row.with_columns({"positions": [np.full_like(x, np.nan)]})
         return row.with_columns({"id": ["0" * 32]}) if fault == "id" else row
 
     def _built(self, parent: Structure, x: np.ndarray, k: int, seed: int) -> Structures:
